@@ -1,0 +1,208 @@
+//! Shapes of operators: at once per container, or once per tick.
+//!
+//! Exactly one tick is in flight: the coordinator feeds tick `t` only after every worker has finished those before. So whatever an
+//! operator has received when its input frontier moves belongs to the tick that has just been completed, and rows carry no times.
+//! The assumption is asserted where a frontier moves.
+
+use timely::Container;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::progress::frontier::MutableAntichain;
+
+use crate::model::{Changes, Diff, Tick};
+
+/// Rows on an edge.
+pub(crate) type RowStream<'s> = Stream<'s, Tick, Vec<Changes>>;
+
+/// Errors on an edge.
+pub(crate) type ErrorStream<'s> = Stream<'s, Tick, Vec<ErrorChange>>;
+
+/// An error row that appears (+1) or leaves (−1).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub(crate) struct ErrorChange {
+    /// Where the bad row came from, if it came from outside.
+    pub position: Option<String>,
+    /// SQLSTATE.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// The row.
+    pub payload: String,
+    /// Signed count.
+    pub diff: Diff,
+}
+
+/// What an operator yields: rows in batches of `R`, and errors.
+pub(crate) struct Out<R = Changes> {
+    pub rows: Vec<R>,
+    pub errors: Vec<ErrorChange>,
+}
+
+impl<R> Default for Out<R> {
+    fn default() -> Self {
+        Out { rows: vec![], errors: vec![] }
+    }
+}
+
+/// What operators hand on in batches.
+pub(crate) trait Batched: Clone + 'static {}
+impl<R: Clone + 'static> Batched for R {}
+
+/// Handles each container as it comes.
+pub(crate) fn at_once<'s, C: Container>(
+    input: Stream<'s, Tick, C>,
+    name: &str,
+    mut logic: impl FnMut(&mut C, &mut Out) + 'static,
+) -> (RowStream<'s>, ErrorStream<'s>) {
+    let mut builder = OperatorBuilder::new(name.to_string(), input.scope());
+    let mut input = builder.new_input(input, Pipeline);
+    let (rows, row_stream) = builder.new_output();
+    let (errors, error_stream) = builder.new_output();
+    let mut rows = OutputBuilder::<_, CapacityContainerBuilder<Vec<Changes>>>::from(rows);
+    let mut errors = OutputBuilder::<_, CapacityContainerBuilder<Vec<ErrorChange>>>::from(errors);
+    builder.build(move |_capabilities| {
+        let mut out = Out::default();
+        move |_frontiers| {
+            let (mut rows, mut errors) = (rows.activate(), errors.activate());
+            input.for_each(|capability, data| {
+                logic(data, &mut out);
+                if !out.rows.is_empty() {
+                    rows.session(&capability.retain_stamp(0)).give_iterator(out.rows.drain(..));
+                }
+                if !out.errors.is_empty() {
+                    errors.session(&capability.retain_stamp(1)).give_iterator(out.errors.drain(..));
+                }
+            });
+        }
+    });
+    (row_stream, error_stream)
+}
+
+/// Follows an operator's input frontiers and says when a tick is complete.
+struct TickGate {
+    upper: Tick,
+}
+
+impl TickGate {
+    /// The frontier before and after, if it moved. A closed input stands at the end of time.
+    fn advance(&mut self, frontiers: &[MutableAntichain<Tick>]) -> Option<(Tick, Tick)> {
+        let upper = frontiers.iter().map(|f| f.frontier().first().copied().unwrap_or(Tick::MAX)).min().unwrap_or(Tick::MAX);
+        assert!(upper >= self.upper, "a frontier went back from {} to {upper}", self.upper);
+        let lower = std::mem::replace(&mut self.upper, upper);
+        (upper > lower).then_some((lower, upper))
+    }
+}
+
+/// The tick being closed, as operators see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closing {
+    /// Everything before this was handled.
+    pub lower: Tick,
+    /// Everything before this is complete now.
+    pub upper: Tick,
+}
+
+/// Handles everything a tick brought, once it is complete, also if it brought nothing.
+pub(crate) fn on_tick<'s, C: Container + Default, P: ParallelizationContract<Tick, C>, R: Batched>(
+    input: Stream<'s, Tick, C>,
+    pact: P,
+    name: &str,
+    mut logic: impl FnMut(Vec<C>, Closing, &mut Out<R>) + 'static,
+) -> (Stream<'s, Tick, Vec<R>>, ErrorStream<'s>) {
+    let mut builder = OperatorBuilder::new(name.to_string(), input.scope());
+    let mut input = builder.new_input(input, pact);
+    let (rows, row_stream) = builder.new_output();
+    let (errors, error_stream) = builder.new_output();
+    let mut emitter = Emitter::new(rows, errors);
+    builder.build(move |capabilities| {
+        emitter.hold(capabilities);
+        let mut gate = TickGate { upper: 0 };
+        let mut pending: Vec<C> = vec![];
+        move |frontiers| {
+            input.for_each(|_capability, data| pending.push(std::mem::take(data)));
+            if let Some((lower, upper)) = gate.advance(frontiers) {
+                emitter.emit(upper, |out| logic(std::mem::take(&mut pending), Closing { lower, upper }, out));
+            }
+        }
+    });
+    (row_stream, error_stream)
+}
+
+/// [`on_tick`] for two inputs.
+pub(crate) fn on_tick2<'s, C1, C2, P1, P2, R>(
+    left: Stream<'s, Tick, C1>,
+    left_pact: P1,
+    right: Stream<'s, Tick, C2>,
+    right_pact: P2,
+    name: &str,
+    mut logic: impl FnMut(Vec<C1>, Vec<C2>, Closing, &mut Out<R>) + 'static,
+) -> (Stream<'s, Tick, Vec<R>>, ErrorStream<'s>)
+where
+    R: Batched,
+    C1: Container + Default,
+    C2: Container + Default,
+    P1: ParallelizationContract<Tick, C1>,
+    P2: ParallelizationContract<Tick, C2>,
+{
+    let mut builder = OperatorBuilder::new(name.to_string(), left.scope());
+    let mut left = builder.new_input(left, left_pact);
+    let mut right = builder.new_input(right, right_pact);
+    let (rows, row_stream) = builder.new_output();
+    let (errors, error_stream) = builder.new_output();
+    let mut emitter = Emitter::new(rows, errors);
+    builder.build(move |capabilities| {
+        emitter.hold(capabilities);
+        let mut gate = TickGate { upper: 0 };
+        let (mut lefts, mut rights) = (vec![], vec![]);
+        move |frontiers| {
+            left.for_each(|_capability, data| lefts.push(std::mem::take(data)));
+            right.for_each(|_capability, data| rights.push(std::mem::take(data)));
+            if let Some((lower, upper)) = gate.advance(frontiers) {
+                emitter.emit(upper, |out| {
+                    logic(std::mem::take(&mut lefts), std::mem::take(&mut rights), Closing { lower, upper }, out)
+                });
+            }
+        }
+    });
+    (row_stream, error_stream)
+}
+
+type Output<C> = timely::dataflow::channels::pushers::Output<Tick, C>;
+
+/// Row and error outputs with a capability that follows the open tick, so that an operator may speak at any tick.
+struct Emitter<R: Batched> {
+    rows: OutputBuilder<Tick, CapacityContainerBuilder<Vec<R>>>,
+    errors: OutputBuilder<Tick, CapacityContainerBuilder<Vec<ErrorChange>>>,
+    held: Vec<Capability<Tick>>,
+    out: Out<R>,
+}
+
+impl<R: Batched> Emitter<R> {
+    fn new(rows: Output<Vec<R>>, errors: Output<Vec<ErrorChange>>) -> Self {
+        Emitter { rows: OutputBuilder::from(rows), errors: OutputBuilder::from(errors), held: vec![], out: Out::default() }
+    }
+
+    fn hold(&mut self, capabilities: Vec<Capability<Tick>>) {
+        self.held = capabilities;
+    }
+
+    fn emit(&mut self, upper: Tick, logic: impl FnOnce(&mut Out<R>)) {
+        logic(&mut self.out);
+        let (mut rows, mut errors) = (self.rows.activate(), self.errors.activate());
+        if !self.out.rows.is_empty() {
+            rows.session(&self.held[0]).give_iterator(self.out.rows.drain(..));
+        }
+        if !self.out.errors.is_empty() {
+            errors.session(&self.held[1]).give_iterator(self.out.errors.drain(..));
+        }
+        if upper == Tick::MAX {
+            self.held.clear();
+        } else {
+            self.held.iter_mut().for_each(|c| c.downgrade(&upper));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Runs a batch operator of DataFusion's over rows handed in, on the worker's own thread.
+//!
+//! The physical plan is made once; a leaf reads whatever the slot was last filled with. One partition, so nothing is spawned.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::memory::MemoryStream;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use futures::TryStreamExt;
+use futures::executor::block_on;
+
+use super::map::relaxed;
+use crate::plan::fragment::Rows;
+
+/// Holds the rows a leaf yields next.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    schema: SchemaRef,
+    rows: Mutex<Vec<RecordBatch>>,
+}
+
+impl Slot {
+    pub(crate) fn new(schema: SchemaRef) -> Arc<Slot> {
+        Arc::new(Slot { schema, rows: Mutex::new(vec![]) })
+    }
+
+    /// What the leaf yields at the next run.
+    pub(crate) fn fill(&self, rows: Vec<RecordBatch>) {
+        *self.rows.lock().expect("no run panics while it holds the rows") = rows;
+    }
+
+    /// A plan that yields the rows.
+    pub(crate) fn leaf(self: &Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        let partition: Arc<dyn PartitionStream> = Arc::new(Leaf { slot: Arc::clone(self) });
+        let plan = StreamingTableExec::try_new(Arc::clone(&self.schema), vec![partition], None, vec![], false, None)?;
+        Ok(Arc::new(plan))
+    }
+}
+
+#[derive(Debug)]
+struct Leaf {
+    slot: Arc<Slot>,
+}
+
+impl PartitionStream for Leaf {
+    fn schema(&self) -> &SchemaRef {
+        &self.slot.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let rows = std::mem::take(&mut *self.slot.rows.lock().expect("no run panics while it holds the rows"));
+        match MemoryStream::try_new(rows, Arc::clone(&self.slot.schema), None) {
+            Ok(stream) => Box::pin(stream),
+            Err(error) => panic!("rows of another schema: {error}"),
+        }
+    }
+}
+
+/// Plans the leaf of a fragment.
+struct LeafPlanner {
+    slot: Arc<Slot>,
+}
+
+#[async_trait]
+impl ExtensionPlanner for LeafPlanner {
+    async fn plan_extension(
+        &self,
+        _planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _logical_inputs: &[&LogicalPlan],
+        _physical_inputs: &[Arc<dyn ExecutionPlan>],
+        _session_state: &SessionState,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let node: &dyn Any = node.as_any();
+        node.downcast_ref::<Rows>().map(|_| self.slot.leaf()).transpose()
+    }
+}
+
+/// A batch operator ready to run, again and again.
+pub(crate) struct Fragment {
+    slot: Arc<Slot>,
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    /// Rows it wants.
+    pub input: SchemaRef,
+    /// Rows it yields.
+    pub output: SchemaRef,
+}
+
+impl Fragment {
+    /// Plans the operator; `plan`'s only leaf is a [`Rows`].
+    pub(crate) fn new(state: &SessionState, plan: &LogicalPlan) -> Result<Fragment> {
+        let inputs = plan.inputs();
+        let [LogicalPlan::Extension(leaf)] = inputs.as_slice() else {
+            return Err(DataFusionError::Internal("a fragment stands on one leaf".to_string()));
+        };
+        let input = relaxed(leaf.node.schema().inner());
+        let slot = Slot::new(Arc::clone(&input));
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LeafPlanner { slot: Arc::clone(&slot) })]);
+        let physical = block_on(planner.create_physical_plan(plan, state))?;
+        let output = physical.schema();
+        Ok(Fragment { slot, plan: physical, context: state.task_ctx(), input, output })
+    }
+
+    /// The operator's answer over `rows`.
+    pub(crate) fn run(&mut self, rows: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+        self.slot.fill(rows);
+        self.plan = reset_plan_states(Arc::clone(&self.plan))?;
+        run_plan(Arc::clone(&self.plan), &self.context)
+    }
+}
+
+/// Runs a plan of one partition to its end.
+pub(crate) fn run_plan(plan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Result<Vec<RecordBatch>> {
+    block_on(plan.execute(0, Arc::clone(context))?.try_collect())
+}

@@ -1,0 +1,152 @@
+//! The end of a relation's dataflow: what it serves.
+//!
+//! Rows are an arrangement that snapshots are taken from; errors are a second one, of the rows of `trueup.errors`. A probe says
+//! when a tick has passed through both; a tap keeps the tick's batches for subscribers until the worker takes them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{ArrayRef, StringArray, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use differential_dataflow::operators::arrange::TraceAgent;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::ProbeHandle;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::{Concatenate, Operator as _, Probe};
+
+use super::{ArrangedRows, Meter, Renderer};
+use crate::dataflow::operator::{ErrorChange, ErrorStream, Out, on_tick};
+use crate::dataflow::trace::{Batch, Spans, Spine};
+use crate::model::bytes::hash_bytes;
+use crate::model::codec::RowCodec;
+use crate::model::{Changes, Diff, SqlResult, Tick};
+use crate::plan::lir::Layout;
+
+/// Batches of the latest tick.
+pub(crate) type Tap = Rc<RefCell<Vec<Batch>>>;
+
+/// What a relation's dataflow serves on this worker.
+pub(crate) struct Served {
+    pub trace: TraceAgent<Spine>,
+    pub codec: RowCodec,
+    pub layout: Layout,
+    pub schema: SchemaRef,
+    pub tap: Tap,
+    /// Rows of `trueup.errors` that are this relation's, without the relation's name.
+    pub errors: TraceAgent<Spine>,
+    pub errors_tap: Tap,
+    pub probe: ProbeHandle<Tick>,
+}
+
+/// The errors a relation serves: tick, position, code, message, payload.
+pub(crate) static ERROR_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let tick = Field::new("tick", DataType::UInt64, true);
+    Arc::new(Schema::new(vec![tick, text("position"), text("code"), text("message"), text("payload")]))
+});
+
+/// The arrangement of [`ERROR_SCHEMA`]: by the whole row.
+pub(crate) fn error_layout() -> Layout {
+    Layout::new((0..ERROR_SCHEMA.fields().len()).collect(), ERROR_SCHEMA.fields().len())
+}
+
+/// Serves rows and errors.
+pub(crate) fn serve<'s>(
+    renderer: &mut Renderer<'s, '_>,
+    rows: ArrangedRows<'s>,
+    errors: Vec<ErrorStream<'s>>,
+    layout: Layout,
+    schema: SchemaRef,
+) -> SqlResult<Served> {
+    let probe = ProbeHandle::new();
+    let tap = tap(rows.arranged.stream.clone(), &probe);
+    let all = renderer.scope.concatenate(errors);
+    let route = |e: &ErrorChange| hash_bytes(e.payload.as_bytes()) ^ hash_bytes(e.position.as_deref().unwrap_or("").as_bytes());
+    let mut ledger = Ledger::default();
+    let (listed, _) = on_tick(all, Exchange::new(route), "Errors", move |data: Vec<Vec<ErrorChange>>, closing, out: &mut Out| {
+        ledger.close(data.into_iter().flatten(), closing.upper - 1, out);
+    });
+    let errors = renderer.arrange_stream(listed, &error_layout(), &ERROR_SCHEMA)?;
+    let errors_tap = self::tap(errors.arranged.stream, &probe);
+    let meters = renderer.registry.meters.entry(renderer.relation).or_default();
+    meters.push(("Serve".to_string(), Meter::Trace(rows.arranged.trace.clone())));
+    Ok(Served {
+        trace: rows.arranged.trace,
+        codec: rows.codec,
+        layout,
+        schema,
+        tap,
+        errors: errors.arranged.trace,
+        errors_tap,
+        probe,
+    })
+}
+
+fn tap<'s>(stream: timely::dataflow::Stream<'s, Tick, Spans>, probe: &ProbeHandle<Tick>) -> Tap {
+    let tap = Tap::default();
+    let kept = Rc::clone(&tap);
+    stream
+        .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Tap", move |_, _| {
+            move |input, _output| {
+                input.for_each(|_capability, spans: &mut Spans| {
+                    kept.borrow_mut().extend(spans.drain(..).filter_map(|s| s.inner));
+                });
+            }
+        })
+        .probe_with(probe);
+    tap
+}
+
+/// Which errors stand, and since when: an error that stands twice is listed once, with the tick of its first appearance.
+#[derive(Default)]
+struct Ledger {
+    standing: HashMap<ErrorChange, (Diff, Tick)>,
+}
+
+impl Ledger {
+    fn close(&mut self, changes: impl Iterator<Item = ErrorChange>, tick: Tick, out: &mut Out) {
+        let mut touched: HashMap<ErrorChange, Option<Tick>> = HashMap::new();
+        let mut order = vec![];
+        for mut change in changes {
+            let diff = std::mem::replace(&mut change.diff, 0);
+            let entry = self.standing.entry(change.clone()).or_insert((0, tick));
+            if !touched.contains_key(&change) {
+                touched.insert(change.clone(), (entry.0 > 0).then_some(entry.1));
+                order.push(change);
+            }
+            entry.0 += diff;
+        }
+        let mut rows = vec![];
+        for change in order {
+            let before = touched[&change];
+            let (count, since) = self.standing[&change];
+            if count <= 0 {
+                // A count may dip below zero within a tick only; between ticks every retraction has met its row.
+                self.standing.remove(&change);
+            }
+            match (before, count > 0) {
+                (None, true) => rows.push((since, change, 1)),
+                (Some(since), false) => rows.push((since, change, -1)),
+                _ => {}
+            }
+        }
+        if !rows.is_empty() {
+            out.rows.push(error_batch(&rows));
+        }
+    }
+}
+
+fn error_batch(rows: &[(Tick, ErrorChange, Diff)]) -> Changes {
+    let text = |f: fn(&ErrorChange) -> &str| Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, e, _)| f(e)))) as ArrayRef;
+    let columns = vec![
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|(t, _, _)| *t))) as ArrayRef,
+        Arc::new(StringArray::from_iter(rows.iter().map(|(_, e, _)| e.position.as_deref()))),
+        text(|e| &e.code),
+        text(|e| &e.message),
+        text(|e| &e.payload),
+    ];
+    let batch = super::batch(&ERROR_SCHEMA, columns, rows.len()).unwrap_or_else(super::fail);
+    Changes { batch, diffs: rows.iter().map(|(_, _, d)| *d).collect() }
+}

@@ -1,0 +1,446 @@
+//! Tables: how rows of one key supersede each other.
+//!
+//! A keyed table is one operator between its input and its arrangement. A row is laid out key, version, other columns, so that of
+//! two rows of a key the greater in byte order is the newer, or, at one version, the one that wins the conflict: arrival order
+//! decides nothing. The operator reads the stored row from the table's own arrangement; besides it keeps tombstones of deletes,
+//! losers of standing conflicts, and rows quarantined under a key.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use differential_dataflow::operators::arrange::TraceAgent;
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::dataflow::InputHandle;
+use timely::dataflow::channels::pact::{DistributorPact, Exchange, Pipeline};
+use timely::dataflow::operators::{Input, Operator as _};
+
+use super::{Gauge, Renderer, fail, serve};
+use crate::dataflow::operator::{Closing, ErrorChange, Out, at_once, on_tick2};
+use crate::dataflow::trace::exchange::RowDistributor;
+use crate::dataflow::trace::gather::Gather;
+use crate::dataflow::trace::{self, Spine};
+use crate::model::codec::RowCodec;
+use crate::model::error::code;
+use crate::model::rows::RowBuf;
+use crate::model::{BadRow, Changes, OnConflict, Op, SqlError, SqlResult, TableDef, Tick};
+use crate::plan::lir::Layout;
+
+/// What a row asks of a keyed table. `Force…` is SQL's UPDATE and DELETE: they act on the row as it stands, whatever its version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Ask {
+    Upsert = 0,
+    Delete = 1,
+    ForceUpsert = 2,
+    ForceDelete = 3,
+}
+
+impl From<Op> for Ask {
+    fn from(op: Op) -> Ask {
+        match op {
+            Op::Upsert => Ask::Upsert,
+            Op::Delete => Ask::Delete,
+        }
+    }
+}
+
+/// Rows on their way into a table.
+#[derive(Clone, Debug)]
+pub(crate) struct TableRows {
+    pub batch: RecordBatch,
+    /// One per row; empty: all [`Ask::Upsert`].
+    pub asks: Vec<Ask>,
+    /// Arrival number of the first row; the others follow.
+    pub sequence: u64,
+}
+
+/// A quarantined row on its way to the worker of its key.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Quarantined {
+    word: u64,
+    key: Vec<u8>,
+    sequence: u64,
+    error: ErrorChange,
+}
+
+/// A table's inputs on one worker.
+pub(crate) struct TableInput {
+    pub rows: InputHandle<Tick, CapacityContainerBuilder<Vec<TableRows>>>,
+    pub bad: InputHandle<Tick, CapacityContainerBuilder<Vec<(BadRow, u64)>>>,
+}
+
+/// The arrangement of a table: by its key, the version first among the others; a bag by its whole row.
+pub(crate) fn layout(def: &TableDef) -> Layout {
+    let width = def.schema.fields().len();
+    if def.primary_key.is_empty() {
+        return Layout::new((0..width).collect(), width);
+    }
+    let mut layout = Layout::new(def.primary_key.clone(), width);
+    if let Some(at) = def.version.and_then(|v| layout.rest.iter().position(|(c, _)| *c == v)) {
+        let version = layout.rest.remove(at);
+        layout.rest.insert(0, version);
+    }
+    layout
+}
+
+/// Renders a table and serves it.
+pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResult<TableInput> {
+    let layout = layout(def);
+    let schema = super::map::relaxed(&def.schema);
+    let (rows_input, rows) = renderer.scope.new_input::<Vec<TableRows>>();
+    let (bad_input, bad) = renderer.scope.new_input::<Vec<(BadRow, u64)>>();
+    let mut errors = vec![];
+    let arranged = if def.primary_key.is_empty() {
+        let (stream, _) = at_once(rows, "Bag", |data: &mut Vec<TableRows>, out| {
+            for rows in data.drain(..) {
+                let sign = |a: &Ask| if matches!(a, Ask::Delete | Ask::ForceDelete) { -1 } else { 1 };
+                let diffs = if rows.asks.is_empty() { vec![1; rows.batch.num_rows()] } else { rows.asks.iter().map(sign).collect() };
+                out.rows.push(Changes { batch: rows.batch, diffs });
+            }
+        });
+        let (_, listed) = at_once(bad, "Bad", |data: &mut Vec<(BadRow, u64)>, out: &mut Out| {
+            out.errors.extend(data.drain(..).map(|(row, _)| error_of(row)));
+        });
+        errors.push(listed);
+        renderer.arrange_stream(stream, &layout, &schema)?
+    } else {
+        let codec = RowCodec::new(&layout.fields(&schema), layout.key.len())?;
+        let columns = layout.columns();
+        let encoder = codec.clone();
+        let encoded = rows.unary::<NoopBuilder<RowBuf>, _, _, _>(Pipeline, "EncodeTable", move |_, _| {
+            move |input, output| {
+                input.for_each(|capability, data: &mut Vec<TableRows>| {
+                    for rows in data.drain(..) {
+                        let mut buffer = encode(&encoder, &columns, &rows).unwrap_or_else(fail);
+                        output.session_with_builder(&capability.retain_stamp(0)).give_container(&mut buffer);
+                    }
+                });
+            }
+        });
+        let keys = codec.clone();
+        let quarantined = bad.unary::<CapacityContainerBuilder<Vec<Quarantined>>, _, _, _>(Pipeline, "Bad", move |_, _| {
+            move |input, output| {
+                input.for_each(|capability, data: &mut Vec<(BadRow, u64)>| {
+                    let rows = data.drain(..).map(|(row, sequence)| quarantine(&keys, row, sequence));
+                    output.session(&capability.retain_stamp(0)).give_iterator(rows);
+                });
+            }
+        });
+        let trace: Rc<RefCell<Option<TraceAgent<Spine>>>> = Rc::default();
+        let gauge = renderer.gauge("Upsert: tombstones, conflicts, quarantine".to_string());
+        let mut upsert = Upsert::new(def, codec.clone(), layout.positions(), Rc::clone(&trace), gauge)?;
+        let exchange = Exchange::new(|q: &Quarantined| trace::exchange::spread(q.word));
+        let (changes, listed) =
+            on_tick2(encoded, DistributorPact(RowDistributor::new), quarantined, exchange, "Upsert", move |rows, bad: Vec<Vec<Quarantined>>, closing, out| {
+                upsert.close(rows, bad.into_iter().flatten().collect(), closing, out).unwrap_or_else(fail);
+            });
+        errors.push(listed);
+        let arranged = trace::arrange_local(trace::flatten(changes), "Table");
+        *trace.borrow_mut() = Some(arranged.trace.clone());
+        super::ArrangedRows { arranged, codec }
+    };
+    let served = serve::serve(&mut renderer, arranged, errors, layout, schema)?;
+    renderer.registry.served.insert(renderer.relation, served);
+    Ok(TableInput { rows: rows_input, bad: bad_input })
+}
+
+/// Bytes after a row's own: arrival number and what it asks.
+const SUFFIX: usize = 9;
+
+fn encode(codec: &RowCodec, columns: &[usize], rows: &TableRows) -> SqlResult<RowBuf> {
+    let arrays: Vec<ArrayRef> = columns.iter().map(|c| Arc::clone(rows.batch.column(*c))).collect();
+    let mut plain = RowBuf::default();
+    codec.encode(&arrays, &vec![1; rows.batch.num_rows()], &mut plain)?;
+    let mut out = RowBuf::with_capacity(plain.len(), plain.heap_bytes() + plain.len() * SUFFIX);
+    let mut scratch = vec![];
+    for (at, (word, row, _)) in plain.iter().enumerate() {
+        scratch.clear();
+        scratch.extend_from_slice(row);
+        scratch.extend_from_slice(&(rows.sequence + at as u64).to_be_bytes());
+        scratch.push(rows.asks.get(at).copied().unwrap_or(Ask::Upsert) as u8);
+        out.push(word, &scratch, 1);
+    }
+    Ok(out)
+}
+
+fn error_of(row: BadRow) -> ErrorChange {
+    ErrorChange { position: Some(row.position), code: row.code, message: row.message, payload: row.payload, diff: 1 }
+}
+
+fn quarantine(codec: &RowCodec, row: BadRow, sequence: u64) -> Quarantined {
+    let mut keys = RowBuf::default();
+    if let Some(key) = &row.key {
+        codec.encode_keys(key.columns(), 1, &mut keys).unwrap_or_else(fail);
+    }
+    let (word, key) = if keys.is_empty() { (0, vec![]) } else { (keys.words()[0], keys.row(0).to_vec()) };
+    Quarantined { word, key, sequence, error: error_of(row) }
+}
+
+/// One row of input, taken apart.
+#[derive(Clone, Copy)]
+struct Event<'a> {
+    word: u64,
+    row: &'a [u8],
+    sequence: u64,
+    ask: Ask,
+}
+
+impl<'a> Event<'a> {
+    fn read(word: u64, bytes: &'a [u8]) -> Event<'a> {
+        let (row, suffix) = bytes.split_at(bytes.len() - SUFFIX);
+        let sequence = u64::from_be_bytes(suffix[..8].try_into().unwrap_or_default());
+        let ask = match suffix[8] {
+            0 => Ask::Upsert,
+            1 => Ask::Delete,
+            2 => Ask::ForceUpsert,
+            _ => Ask::ForceDelete,
+        };
+        Event { word, row, sequence, ask }
+    }
+}
+
+/// The operator's state.
+struct Upsert {
+    codec: RowCodec,
+    positions: Vec<usize>,
+    /// Bytes of an encoded version; `None`: no version column.
+    version_width: Option<usize>,
+    on_conflict: OnConflict,
+    trace: Rc<RefCell<Option<TraceAgent<Spine>>>>,
+    /// Versions of deleted keys.
+    tombstones: HashMap<Box<[u8]>, Box<[u8]>>,
+    /// Rows that lost against the stored one of the same version, and the row that won.
+    conflicts: HashMap<Box<[u8]>, Vec<Box<[u8]>>>,
+    quarantine: HashMap<Box<[u8]>, Vec<(u64, ErrorChange)>>,
+    gauge: Rc<Gauge>,
+}
+
+impl Upsert {
+    fn new(
+        def: &TableDef,
+        codec: RowCodec,
+        positions: Vec<usize>,
+        trace: Rc<RefCell<Option<TraceAgent<Spine>>>>,
+        gauge: Rc<Gauge>,
+    ) -> SqlResult<Upsert> {
+        let version_width = def.version.map(|v| {
+            let field = def.schema.field(v);
+            field.data_type().primitive_width().map(|w| w + 1).ok_or_else(|| {
+                SqlError::unsupported(format!("version column \"{}\" must be an integer, decimal, date or timestamp", field.name()))
+            })
+        });
+        Ok(Upsert {
+            codec,
+            positions,
+            version_width: version_width.transpose()?,
+            on_conflict: def.on_conflict,
+            trace,
+            tombstones: HashMap::new(),
+            conflicts: HashMap::new(),
+            quarantine: HashMap::new(),
+            gauge,
+        })
+    }
+
+    fn close(&mut self, rows: Vec<RowBuf>, bad: Vec<Quarantined>, closing: Closing, out: &mut Out<RowBuf>) -> SqlResult<()> {
+        for row in bad {
+            out.errors.push(row.error.clone());
+            if !row.key.is_empty() {
+                self.quarantine.entry(row.key.into()).or_default().push((row.sequence, row.error));
+            }
+        }
+        let mut events: Vec<Event<'_>> = rows.iter().flat_map(|r| r.iter()).map(|(word, row, _)| Event::read(word, row)).collect();
+        events.sort_unstable_by(|a, b| (a.word, a.row, a.sequence).cmp(&(b.word, b.row, b.sequence)));
+        let mut words: Vec<u64> = events.iter().map(|e| e.word).collect();
+        words.dedup();
+        let trace = Rc::clone(&self.trace);
+        let mut trace = trace.borrow_mut();
+        let trace = trace.as_mut().ok_or_else(|| SqlError::internal("a table without its arrangement"))?;
+        let prior = super::prior(trace, closing.lower);
+        let mut stored = Gather::new(&prior, &words);
+        let mut changes = RowBuf::default();
+        let mut at = 0;
+        for (index, word) in words.iter().enumerate() {
+            let held = stored.rows(index);
+            let end = at + events[at..].iter().take_while(|e| e.word == *word).count();
+            while at < end {
+                let key = self.codec.key(events[at].row);
+                let group = at + events[at..end].iter().take_while(|e| self.codec.key(e.row) == key).count();
+                let before = held.iter().map(|(row, _)| *row).find(|row| self.codec.key(row) == key);
+                self.apply(*word, key, before, &mut events[at..group], &mut changes, &mut out.errors)?;
+                at = group;
+            }
+        }
+        if !changes.is_empty() {
+            out.rows.push(changes);
+        }
+        trace::compact(trace, closing.upper);
+        let kept = self.tombstones.len() + self.conflicts.len() + self.quarantine.len();
+        self.gauge.set((kept, kept * 96));
+        Ok(())
+    }
+
+    /// Applies a key's events of one tick.
+    fn apply(
+        &mut self,
+        word: u64,
+        key: &[u8],
+        before: Option<&[u8]>,
+        events: &mut [Event<'_>],
+        changes: &mut RowBuf,
+        errors: &mut Vec<ErrorChange>,
+    ) -> SqlResult<()> {
+        let latest = events.iter().map(|e| e.sequence).max().unwrap_or(0);
+        self.release_quarantine(key, latest, errors);
+        let plain = self.version_width.is_some() && self.on_conflict == OnConflict::Overwrite && events.iter().all(|e| e.ask == Ask::Upsert);
+        let owned: Vec<u8>;
+        let after: Option<&[u8]> = match self.version_width {
+            // The greatest row is the newest; what is below it is stale, equal, or in conflict with it.
+            Some(width) if plain && !self.tombstones.contains_key(key) => {
+                let newest = events.last().map(|e| e.row).max(before);
+                self.note_conflicts(key, newest, before.into_iter().chain(events.iter().map(|e| e.row)), width, errors)?;
+                newest
+            }
+            _ => {
+                events.sort_unstable_by_key(|e| e.sequence);
+                owned = self.replay(key, before, events, errors)?.unwrap_or_default();
+                (!owned.is_empty()).then_some(owned.as_slice())
+            }
+        };
+        if before != after {
+            before.into_iter().for_each(|row| changes.push(word, row, -1));
+            after.into_iter().for_each(|row| changes.push(word, row, 1));
+        }
+        Ok(())
+    }
+
+    /// Applies events one by one, in arrival order; the key's row after them.
+    fn replay(&mut self, key: &[u8], before: Option<&[u8]>, events: &[Event<'_>], errors: &mut Vec<ErrorChange>) -> SqlResult<Option<Vec<u8>>> {
+        let mut row: Option<Vec<u8>> = before.map(<[u8]>::to_vec);
+        for event in events {
+            let version = |row: &[u8]| self.version_width.map(|w| self.codec.value(row)[..w].to_vec());
+            let (new, old) = (version(event.row), row.as_deref().and_then(version));
+            let tombstone = self.tombstones.get(key).map(|t| t.to_vec());
+            match event.ask {
+                Ask::ForceUpsert => {
+                    self.tombstones.remove(key);
+                    row = Some(event.row.to_vec());
+                }
+                Ask::ForceDelete => {
+                    if let (Some(width), Some(row)) = (self.version_width, &row) {
+                        self.tombstones.insert(key.into(), self.codec.value(row)[..width].into());
+                    }
+                    row = None;
+                }
+                Ask::Delete => match new {
+                    None => row = None,
+                    // A delete wins against a row of its own version: it can only have been made from that row.
+                    Some(new) if row.is_none() || old.as_ref().is_some_and(|old| new >= *old) => {
+                        if tombstone.is_none_or(|t| new > t) {
+                            self.tombstones.insert(key.into(), new.into());
+                        }
+                        row = None;
+                    }
+                    Some(_) => {}
+                },
+                Ask::Upsert => match (&new, &row) {
+                    (Some(new), None) if tombstone.as_ref().is_some_and(|t| new <= t) => {}
+                    (Some(_), None) => {
+                        self.tombstones.remove(key);
+                        row = Some(event.row.to_vec());
+                    }
+                    (Some(new_version), Some(stored)) => {
+                        let newer = Some(new_version) > old.as_ref();
+                        row = match self.on_conflict {
+                            OnConflict::DoNothing => row,
+                            OnConflict::UpdateIfNotNull if newer => Some(self.merge(stored, event.row)?),
+                            OnConflict::UpdateIfNotNull => row,
+                            OnConflict::Overwrite => Some(event.row.max(stored).to_vec()),
+                        };
+                    }
+                    (None, Some(stored)) => match self.on_conflict {
+                        OnConflict::Overwrite => row = Some(event.row.to_vec()),
+                        OnConflict::DoNothing => {}
+                        OnConflict::UpdateIfNotNull => row = Some(self.merge(stored, event.row)?),
+                    },
+                    (None, None) => row = Some(event.row.to_vec()),
+                },
+            }
+        }
+        if let (Some(width), OnConflict::Overwrite) = (self.version_width, self.on_conflict) {
+            let forced = events.iter().any(|e| matches!(e.ask, Ask::ForceUpsert | Ask::ForceDelete));
+            let upserts = events.iter().filter(|e| e.ask == Ask::Upsert && !forced).map(|e| e.row);
+            let seen: Vec<&[u8]> = before.into_iter().filter(|_| !forced).chain(upserts).collect();
+            self.note_conflicts(key, row.as_deref(), seen.into_iter(), width, errors)?;
+        }
+        Ok(row)
+    }
+
+    /// The stored row with the new row's non-NULL columns.
+    fn merge(&self, stored: &[u8], new: &[u8]) -> SqlResult<Vec<u8>> {
+        let columns = self.codec.decode([stored, new])?;
+        let mut merged = vec![];
+        for column in &columns {
+            let pick = if column.is_null(1) { 0 } else { 1 };
+            merged.push(column.slice(pick, 1));
+        }
+        let mut out = RowBuf::default();
+        self.codec.encode(&merged, &[1], &mut out)?;
+        Ok(out.row(0).to_vec())
+    }
+
+    /// Lists the rows of the winner's version that are not the winner, and takes back what no longer conflicts.
+    fn note_conflicts<'a>(
+        &mut self,
+        key: &[u8],
+        winner: Option<&[u8]>,
+        seen: impl Iterator<Item = &'a [u8]>,
+        width: usize,
+        errors: &mut Vec<ErrorChange>,
+    ) -> SqlResult<()> {
+        let prefix = winner.map(|w| &w[..self.codec.key(w).len() + width]);
+        let mut losers: Vec<Box<[u8]>> = vec![];
+        let held = self.conflicts.remove(key).unwrap_or_default();
+        for row in held.iter().map(|r| &**r).chain(seen) {
+            if prefix.is_some_and(|p| row.starts_with(p)) && Some(row) != winner && losers.iter().all(|l| **l != *row) {
+                losers.push(row.into());
+            }
+        }
+        for row in held.iter().filter(|r| !losers.contains(r)) {
+            errors.push(self.conflict(row, -1)?);
+        }
+        for row in losers.iter().filter(|r| !held.contains(r)) {
+            errors.push(self.conflict(row, 1)?);
+        }
+        if !losers.is_empty() {
+            self.conflicts.insert(key.into(), losers);
+        }
+        Ok(())
+    }
+
+    fn conflict(&self, row: &[u8], diff: i64) -> SqlResult<ErrorChange> {
+        let columns = self.codec.decode([row])?;
+        let values: Vec<ArrayRef> = self.positions.iter().map(|p| Arc::clone(&columns[*p])).collect();
+        let text = |a: &ArrayRef| arrow::util::display::array_value_to_string(a, 0).unwrap_or_default();
+        let payload = format!("({})", values.iter().map(text).collect::<Vec<_>>().join(", "));
+        let message = "conflicting contents for one key and version; the greater row is kept".to_string();
+        Ok(ErrorChange { position: None, code: code::CONFLICT.to_string(), message, payload, diff })
+    }
+
+    /// A good row has come for the key: what was quarantined before it leaves.
+    fn release_quarantine(&mut self, key: &[u8], sequence: u64, errors: &mut Vec<ErrorChange>) {
+        let Some(mut rows) = self.quarantine.remove(key) else { return };
+        rows.retain(|(at, error)| {
+            if *at < sequence {
+                errors.push(ErrorChange { diff: -1, ..error.clone() });
+            }
+            *at >= sequence
+        });
+        if !rows.is_empty() {
+            self.quarantine.insert(key.into(), rows);
+        }
+    }
+}

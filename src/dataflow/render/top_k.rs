@@ -1,0 +1,109 @@
+//! The first rows of each group.
+//!
+//! A group's rows lie in the arrangement in the order asked for, so its first rows are read from the front, before and after the
+//! tick, and compared. Rows behind the last one read are not touched: one change costs about `offset + limit` rows.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use timely::dataflow::channels::pact::Pipeline;
+
+use super::join::{fetch, keys, of_key};
+use super::{ArrangedRows, BLOCK_ROWS, decode_block, fail};
+use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick};
+use crate::dataflow::reading::{Spans, batches, compact, prior};
+use crate::dataflow::trace::{Batch, Gather, distinct_words, group_cursor};
+use crate::model::codec::RowCodec;
+use crate::model::{Diff, RowBuf};
+
+/// Renders it; output rows are in layout order.
+pub(crate) fn render<'s>(input: ArrangedRows<'s>, schema: &SchemaRef, offset: usize, limit: Option<usize>) -> (RowStream<'s>, ErrorStream<'s>) {
+    let mut trace = input.arranged.trace;
+    let (codec, schema) = (input.codec, Arc::clone(schema));
+    let take = i64::try_from(limit.unwrap_or(usize::MAX)).unwrap_or(Diff::MAX);
+    let skip = i64::try_from(offset).unwrap_or(Diff::MAX);
+    on_tick(input.arranged.stream, Pipeline, "TopK", move |data: Vec<Spans>, closing: Closing, out| {
+        let novel = batches(data);
+        if !novel.is_empty() {
+            let before = prior(&mut trace, closing.lower);
+            let after: Vec<Batch> = before.iter().chain(&novel).cloned().collect();
+            close(&codec, &schema, &novel, &before, &after, (skip, take), out);
+        }
+        compact(&mut trace, closing.upper);
+    })
+}
+
+fn close(codec: &RowCodec, schema: &SchemaRef, novel: &[Batch], before: &[Batch], after: &[Batch], window: (Diff, Diff), out: &mut Out) {
+    let words = distinct_words(novel);
+    let mut changes = Gather::default();
+    changes.load(novel, &words);
+    let (mut found, mut rows, mut output) = (vec![], vec![], RowBuf::default());
+    let positions: Vec<usize> = (0..schema.fields().len()).collect();
+    for (at, word) in words.iter().enumerate() {
+        fetch(&changes, at, &mut found, &mut rows);
+        for key in keys(&rows, codec, &[], codec) {
+            let first_change = of_key(&rows, codec, key)[0].0;
+            let old = slice(group_cursor(before, *word, key, &[]), window);
+            // Every change lies behind what was shown, and the window was full: nothing shown can move.
+            let full = old.iter().map(|(_, diff)| diff).sum::<Diff>() == window.1;
+            if full && old.last().is_some_and(|(last, _)| *last < first_change) {
+                continue;
+            }
+            let new = slice(group_cursor(after, *word, key, &[]), window);
+            difference(&old, &new, |row, diff| output.push(0, row, diff));
+        }
+        if output.len() >= BLOCK_ROWS {
+            flush(codec, &mut output, &positions, schema, out);
+        }
+    }
+    flush(codec, &mut output, &positions, schema, out);
+}
+
+/// Rows `skip .. skip + take`, counting each as often as it is there.
+fn slice<'a>(rows: impl Iterator<Item = (&'a [u8], Diff)>, (skip, take): (Diff, Diff)) -> Vec<(&'a [u8], Diff)> {
+    let (mut skip, mut left, mut shown) = (skip, take, vec![]);
+    if take == 0 {
+        return shown;
+    }
+    for (row, count) in rows {
+        let skipped = skip.min(count);
+        skip -= skipped;
+        let shows = (count - skipped).min(left);
+        if shows > 0 {
+            shown.push((row, shows));
+            left -= shows;
+        }
+        if left == 0 {
+            break;
+        }
+    }
+    shown
+}
+
+/// Calls `emit` for every row whose count differs; both lists ascend.
+fn difference<'a>(old: &[(&'a [u8], Diff)], new: &[(&'a [u8], Diff)], mut emit: impl FnMut(&'a [u8], Diff)) {
+    let (mut a, mut b) = (old.iter().peekable(), new.iter().peekable());
+    loop {
+        match (a.peek(), b.peek()) {
+            (None, None) => break,
+            (Some((x, _)), Some((y, _))) if x == y => {
+                let (Some((row, was)), Some((_, is))) = (a.next(), b.next()) else { break };
+                if is != was {
+                    emit(row, is - was);
+                }
+            }
+            (Some((x, _)), Some((y, _))) if x > y => b.next().into_iter().for_each(|(row, is)| emit(row, *is)),
+            (None, Some(_)) => b.next().into_iter().for_each(|(row, is)| emit(row, *is)),
+            (Some(_), _) => a.next().into_iter().for_each(|(row, was)| emit(row, -was)),
+        }
+    }
+}
+
+fn flush(codec: &RowCodec, output: &mut RowBuf, positions: &[usize], schema: &SchemaRef, out: &mut Out) {
+    if output.is_empty() {
+        return;
+    }
+    let rows = (0..output.len()).map(|at| output.row(at));
+    out.rows.push(decode_block(codec, rows, output.diffs.clone(), positions, schema).unwrap_or_else(fail));
+    output.clear();
+}

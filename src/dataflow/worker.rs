@@ -1,0 +1,280 @@
+//! The workers' loop: commands in, one at a time, the same on every worker.
+//!
+//! A worker owns its traces. Whoever wants to read sends a command and gets shared, immutable runs back; nothing outside holds a
+//! trace's compaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datafusion::execution::SessionState;
+use timely::progress::Timestamp;
+use timely::worker::Worker;
+
+use super::render::table::{TableInput, TableRows};
+use super::render::{Clock, Meter, Registry, Renderer, Tap, table};
+use super::trace;
+use crate::model::rows::RunSlice;
+use crate::model::{BadRow, RelationId, SqlResult, TableDef, Tick};
+use crate::plan::lir::Plan;
+
+/// Rows for one table at one tick: this worker's share.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TableShare {
+    pub rows: Vec<TableRows>,
+    /// Bad rows with their arrival numbers.
+    pub bad: Vec<(BadRow, u64)>,
+}
+
+/// What a worker is told.
+pub(crate) enum Command {
+    /// Build a table's dataflow.
+    Table(RelationId, Arc<TableDef>),
+    /// Build a view's dataflow over the relations it reads, as they are now.
+    View(RelationId, Arc<Plan>),
+    /// Drop a relation; its dataflow goes when nothing reads it any more.
+    Drop(RelationId),
+    /// Feed a tick and run until every relation has reached it.
+    Tick { tick: Tick, input: BTreeMap<RelationId, TableShare> },
+    /// Start or stop handing out a relation's changes with every tick.
+    Watch(Watched, bool),
+    /// Hand out what relations hold now.
+    Snapshot(Vec<Watched>),
+    /// Say what operators keep.
+    Sizes,
+    /// Stop.
+    Stop,
+}
+
+/// A relation's rows or its errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Watched {
+    Rows(RelationId),
+    Errors(RelationId),
+}
+
+/// Runs of rows, one list per batch.
+pub(crate) type Runs = Vec<Vec<RunSlice>>;
+
+/// What an operator keeps.
+#[derive(Clone, Debug)]
+pub(crate) struct Size {
+    pub relation: RelationId,
+    pub operator: String,
+    pub rows: usize,
+    pub bytes: usize,
+}
+
+/// What a worker answers.
+pub(crate) enum Answer {
+    /// Done; for a tick, the changes of watched relations.
+    Done(SqlResult<Vec<(Watched, Vec<RunSlice>)>>),
+    Snapshot(Vec<(Watched, Runs)>),
+    Sizes(Vec<Size>),
+}
+
+struct Dataflow {
+    index: usize,
+    clocks: Vec<Clock>,
+    uses: BTreeSet<RelationId>,
+    dropped: bool,
+}
+
+/// Runs a worker until it is told to stop.
+pub(crate) fn run(worker: &mut Worker, state: &SessionState, commands: &flume::Receiver<Command>, answers: &flume::Sender<Answer>) {
+    let mut this = This {
+        worker,
+        state,
+        registry: Registry::default(),
+        dataflows: BTreeMap::new(),
+        inputs: BTreeMap::new(),
+        watched: BTreeSet::new(),
+        upper: Tick::minimum(),
+    };
+    while let Ok(command) = commands.recv() {
+        let answer = match command {
+            Command::Stop => break,
+            Command::Table(id, def) => Answer::Done(this.build(id, |renderer| {
+                table::render(renderer, &def).map(|input| (Some(input), BTreeSet::new(), vec![]))
+            })),
+            Command::View(id, plan) => Answer::Done(this.build(id, |renderer| {
+                renderer.view(&plan).map(|(uses, clocks)| (None, uses, clocks))
+            })),
+            Command::Drop(id) => {
+                this.drop(id);
+                Answer::Done(Ok(vec![]))
+            }
+            Command::Tick { tick, input } => {
+                this.tick(tick, input);
+                Answer::Done(Ok(this.changes()))
+            }
+            Command::Watch(relation, on) => {
+                if on { this.watched.insert(relation) } else { this.watched.remove(&relation) };
+                Answer::Done(Ok(vec![]))
+            }
+            Command::Snapshot(relations) => Answer::Snapshot(relations.into_iter().map(|r| (r, this.snapshot(r))).collect()),
+            Command::Sizes => Answer::Sizes(this.sizes()),
+        };
+        if answers.send(answer).is_err() {
+            break;
+        }
+    }
+    this.stop();
+}
+
+type Built = (Option<TableInput>, BTreeSet<RelationId>, Vec<Clock>);
+
+struct This<'w> {
+    worker: &'w mut Worker,
+    state: &'w SessionState,
+    registry: Registry,
+    dataflows: BTreeMap<RelationId, Dataflow>,
+    inputs: BTreeMap<RelationId, TableInput>,
+    watched: BTreeSet<Watched>,
+    /// The next tick possible: everything before it is complete.
+    upper: Tick,
+}
+
+impl This<'_> {
+    fn build(
+        &mut self,
+        id: RelationId,
+        make: impl FnOnce(Renderer<'_, '_>) -> SqlResult<Built>,
+    ) -> SqlResult<Vec<(Watched, Vec<RunSlice>)>> {
+        let (registry, state) = (&mut self.registry, self.state);
+        let place = (self.worker.index(), self.worker.peers());
+        let index = self.worker.next_dataflow_index();
+        let built = self.worker.dataflow::<Tick, _, _>(|scope| make(Renderer::new(scope, registry, state, id, place)));
+        let (input, uses, clocks) = match built {
+            Ok(built) => built,
+            Err(error) => {
+                // Every worker fails alike, being told the same; nothing of the dataflow stays.
+                self.registry.shared.retain(|_, s| s.owner != id);
+                self.registry.meters.remove(&id);
+                self.worker.drop_dataflow(index);
+                return Err(error);
+            }
+        };
+        self.dataflows.insert(id, Dataflow { index, clocks, uses, dropped: false });
+        if let Some(input) = input {
+            self.inputs.insert(id, input);
+        }
+        self.advance(self.upper);
+        self.settle();
+        self.changes();
+        Ok(vec![])
+    }
+
+    fn tick(&mut self, tick: Tick, input: BTreeMap<RelationId, TableShare>) {
+        assert!(tick >= self.upper, "tick {tick} after {} was closed", self.upper);
+        self.advance(tick);
+        for (relation, share) in input {
+            let Some(table) = self.inputs.get_mut(&relation) else { continue };
+            share.rows.into_iter().for_each(|r| table.rows.send(r));
+            share.bad.into_iter().for_each(|r| table.bad.send(r));
+        }
+        self.advance(tick + 1);
+        self.settle();
+    }
+
+    fn advance(&mut self, to: Tick) {
+        for input in self.inputs.values_mut() {
+            if *input.rows.time() < to {
+                input.rows.advance_to(to);
+                input.bad.advance_to(to);
+            }
+        }
+        for clock in self.dataflows.values_mut().flat_map(|d| &mut d.clocks).filter(|c| *c.time() < to) {
+            clock.advance_to(to);
+        }
+        self.upper = to;
+    }
+
+    /// Steps until every relation has reached the frontier, then lets traces merge what readers no longer tell apart.
+    fn settle(&mut self) {
+        let upper = self.upper;
+        let probes: Vec<_> = self.registry.served.values().map(|s| s.probe.clone()).collect();
+        while probes.iter().any(|p| p.less_than(&upper)) {
+            self.worker.step_or_park(None);
+        }
+        for served in self.registry.served.values_mut() {
+            trace::compact(&mut served.trace, upper);
+            trace::compact(&mut served.errors, upper);
+        }
+        self.registry.shared.values_mut().for_each(|s| trace::compact(&mut s.trace, upper));
+        for (_, meter) in self.registry.meters.values_mut().flatten() {
+            if let Meter::Trace(trace) = meter {
+                trace::compact(trace, upper);
+            }
+        }
+    }
+
+    /// The latest tick's changes of watched relations; those of others are let go.
+    fn changes(&mut self) -> Vec<(Watched, Vec<RunSlice>)> {
+        let mut changes = vec![];
+        for (id, served) in &self.registry.served {
+            for (watched, tap) in [(Watched::Rows(*id), &served.tap), (Watched::Errors(*id), &served.errors_tap)] {
+                let batches: Vec<_> = Tap::take(tap);
+                if self.watched.contains(&watched) {
+                    changes.push((watched, batches.iter().flat_map(trace::slices).collect()));
+                }
+            }
+        }
+        changes
+    }
+
+    fn snapshot(&mut self, relation: Watched) -> Runs {
+        match relation {
+            Watched::Rows(id) => self.registry.served.get_mut(&id).map(|s| trace::snapshot(&s.trace, self.upper)),
+            Watched::Errors(id) => self.registry.served.get_mut(&id).map(|s| trace::snapshot(&s.errors, self.upper)),
+        }
+        .unwrap_or_default()
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        let mut sizes = vec![];
+        for (id, meters) in &self.registry.meters {
+            for (operator, meter) in meters {
+                let (rows, bytes) = match meter {
+                    Meter::Trace(trace) => trace::size(trace),
+                    Meter::Gauge(gauge) => gauge.get(),
+                };
+                sizes.push(Size { relation: *id, operator: operator.clone(), rows, bytes });
+            }
+        }
+        sizes
+    }
+
+    fn drop(&mut self, id: RelationId) {
+        if let Some(dataflow) = self.dataflows.get_mut(&id) {
+            dataflow.dropped = true;
+        }
+        self.watched.remove(&Watched::Rows(id));
+        self.watched.remove(&Watched::Errors(id));
+        // A dropped dataflow whose arrangements others read stays until they go.
+        loop {
+            let used: BTreeSet<RelationId> = self.dataflows.values().flat_map(|d| d.uses.iter().copied()).collect();
+            let free: Vec<RelationId> = self.dataflows.iter().filter(|(id, d)| d.dropped && !used.contains(id)).map(|(id, _)| *id).collect();
+            if free.is_empty() {
+                break;
+            }
+            for id in free {
+                self.registry.shared.retain(|_, s| s.owner != id);
+                self.registry.meters.remove(&id);
+                self.registry.served.remove(&id);
+                self.inputs.remove(&id);
+                if let Some(dataflow) = self.dataflows.remove(&id) {
+                    self.worker.drop_dataflow(dataflow.index);
+                }
+            }
+        }
+    }
+
+    fn stop(mut self) {
+        self.inputs.clear();
+        self.registry = Registry::default();
+        for dataflow in std::mem::take(&mut self.dataflows).into_values() {
+            drop(dataflow.clocks);
+            self.worker.drop_dataflow(dataflow.index);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What exists: relations, what they are made of, and what depends on what.
+//!
+//! The coordinator writes it, between ticks; everybody else reads a consistent copy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::logical_expr::LogicalPlan;
+
+use crate::model::error::code;
+use crate::model::{RelationId, SqlError, SqlResult, TableDef};
+use crate::plan::lir::{Layout, Plan};
+use crate::plan::lower::{RelationInfo, Relations};
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub(crate) enum Object {
+    Table(Arc<TableDef>),
+    /// Kept up to date.
+    MaterializedView(Arc<Plan>),
+    /// Put in wherever it is named.
+    View(Arc<LogicalPlan>),
+    /// Another arrangement of a relation.
+    Index { plan: Arc<Plan>, relation: RelationId },
+}
+
+/// A named object.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub id: RelationId,
+    pub name: String,
+    pub object: Object,
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// How it is kept; plain views are not.
+    pub layout: Layout,
+    /// Relations it names.
+    pub depends_on: BTreeSet<RelationId>,
+    /// The statement that made it.
+    pub sql: String,
+}
+
+impl Entry {
+    /// `table`, `source`, `view`, `materialized view`, `index`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.object {
+            Object::Table(def) if def.append_only => "source",
+            Object::Table(_) => "table",
+            Object::MaterializedView(_) => "materialized view",
+            Object::View(_) => "view",
+            Object::Index { .. } => "index",
+        }
+    }
+
+    /// Whether it has rows of its own to read.
+    pub(crate) fn is_kept(&self) -> bool {
+        !matches!(self.object, Object::View(_))
+    }
+}
+
+/// All objects.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Catalog {
+    entries: BTreeMap<RelationId, Entry>,
+    names: BTreeMap<String, RelationId>,
+    next: u32,
+}
+
+impl Catalog {
+    /// An id never used before.
+    pub(crate) fn new_id(&mut self) -> RelationId {
+        self.next += 1;
+        RelationId(self.next)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
+        self.names.get(name).and_then(|id| self.entries.get(id))
+    }
+
+    pub(crate) fn by_id(&self, id: RelationId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    /// Objects in order of their making.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// The object, or PostgreSQL's error for a missing one with the nearest name as a hint.
+    pub(crate) fn require(&self, name: &str) -> SqlResult<&Entry> {
+        self.get(name).ok_or_else(|| {
+            let error = SqlError::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
+            match self.names.keys().find(|k| k.contains(name) || name.contains(k.as_str())) {
+                Some(near) => error.hint(format!("did you mean \"{near}\"?")),
+                None => error,
+            }
+        })
+    }
+
+    /// The table of that name, or an error that says what else it is.
+    pub(crate) fn require_table(&self, name: &str) -> SqlResult<(&Entry, Arc<TableDef>)> {
+        let entry = self.require(name)?;
+        match &entry.object {
+            Object::Table(def) => Ok((entry, Arc::clone(def))),
+            _ => Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is a {}, not a table", entry.kind()))
+                .hint("write to the tables it is made of")),
+        }
+    }
+
+    pub(crate) fn insert(&mut self, entry: Entry) {
+        self.names.insert(entry.name.clone(), entry.id);
+        self.entries.insert(entry.id, entry);
+    }
+
+    pub(crate) fn remove(&mut self, id: RelationId) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        self.names.remove(&entry.name);
+        Some(entry)
+    }
+
+    /// All that names `id`, directly or not; those that name others come first.
+    pub(crate) fn dependents(&self, id: RelationId) -> Vec<RelationId> {
+        let mut found = BTreeSet::from([id]);
+        // An object's id is greater than those of what it names.
+        for entry in self.entries.values() {
+            if entry.depends_on.iter().any(|d| found.contains(d)) {
+                found.insert(entry.id);
+            }
+        }
+        found.remove(&id);
+        found.into_iter().rev().collect()
+    }
+
+    /// The indexes on a relation.
+    pub(crate) fn indexes(&self, id: RelationId) -> impl Iterator<Item = &Entry> {
+        self.entries.values().filter(move |e| matches!(&e.object, Object::Index { relation, .. } if *relation == id))
+    }
+}
+
+impl Relations for Catalog {
+    fn relation(&self, name: &str) -> Option<RelationInfo> {
+        let entry = self.get(name).filter(|e| e.is_kept() && !matches!(e.object, Object::Index { .. }))?;
+        let unique = match &entry.object {
+            Object::Table(def) if !def.primary_key.is_empty() => vec![def.primary_key.clone()],
+            Object::MaterializedView(plan) => plan.root.unique.clone(),
+            _ => vec![],
+        };
+        Some(RelationInfo {
+            id: entry.id,
+            name: entry.name.clone(),
+            schema: Arc::clone(&entry.schema),
+            layout: entry.layout.clone(),
+            unique,
+        })
+    }
+}

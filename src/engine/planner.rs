@@ -1,0 +1,170 @@
+//! Statements to catalog entries, without running anything: what `check` does and the coordinator does first.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::SessionState as DataFusionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement as DataFusionStatement;
+use datafusion::sql::sqlparser::ast::{Query, Statement as SqlStatement};
+use futures::executor::block_on;
+
+use super::catalog::{Catalog, Entry, Object};
+use crate::dataflow::table_layout;
+use crate::model::error::code;
+use crate::model::{RelationId, SqlError, SqlResult, TableDef};
+use crate::plan::error::from_datafusion;
+use crate::plan::lir::{Layout, Node, Operator, Plan};
+use crate::plan::lower::{Relations, lower};
+use crate::plan::optimize::optimize;
+
+/// The logical plan of a query over the live relations.
+pub(crate) fn logical_plan(state: &DataFusionState, query: &Query, sql: &str) -> SqlResult<LogicalPlan> {
+    statement_plan(state, SqlStatement::Query(Box::new(query.clone())), sql)
+}
+
+/// The logical plan of a query or a DML statement.
+pub(crate) fn statement_plan(state: &DataFusionState, statement: SqlStatement, sql: &str) -> SqlResult<LogicalPlan> {
+    let statement = DataFusionStatement::Statement(Box::new(statement));
+    block_on(state.statement_to_plan(statement)).map_err(|e| from_datafusion(e, sql))
+}
+
+/// Names of the relations a plan scans, in subqueries too.
+pub(crate) fn scanned(plan: &LogicalPlan) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    // Visiting cannot fail: the closure does not.
+    drop(plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            names.insert(match scan.table_name.schema() {
+                Some(schema) if schema != "public" => format!("{schema}.{}", scan.table_name.table()),
+                _ => scan.table_name.table().to_string(),
+            });
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }));
+    names
+}
+
+/// A table as an entry.
+pub(crate) fn table(id: RelationId, def: &TableDef, sql: &str) -> SqlResult<Entry> {
+    crate::ingest::driver::validate(def)?;
+    let def = Arc::new(def.clone());
+    Ok(Entry {
+        id,
+        name: def.name.clone(),
+        schema: Arc::clone(&def.schema),
+        layout: table_layout(&def),
+        object: Object::Table(Arc::clone(&def)),
+        depends_on: BTreeSet::new(),
+        sql: sql.to_string(),
+    })
+}
+
+/// What a `CREATE VIEW` says.
+pub(crate) struct ViewDef<'a> {
+    pub name: &'a str,
+    pub columns: &'a [String],
+    pub query: &'a Query,
+    pub materialized: bool,
+    pub sql: &'a str,
+}
+
+/// A view as an entry.
+pub(crate) fn view(id: RelationId, catalog: &Catalog, state: &DataFusionState, def: &ViewDef<'_>) -> SqlResult<Entry> {
+    let logical = logical_plan(state, def.query, def.sql)?;
+    let names = column_names(&logical, def)?;
+    let depends_on = depends_on(catalog, &logical, def.sql)?;
+    if !def.materialized {
+        let logical = renamed(logical, &names).map_err(|e| from_datafusion(e, def.sql))?;
+        let schema = Arc::clone(logical.schema().inner());
+        let object = Object::View(Arc::new(logical));
+        return Ok(Entry { id, name: def.name.to_string(), layout: Layout::new(vec![], 0), schema, object, depends_on, sql: def.sql.to_string() });
+    }
+    let plan = plan_query(catalog, state, logical, def.name, &names, def.sql)?;
+    Ok(Entry {
+        id,
+        name: def.name.to_string(),
+        schema: Arc::clone(&plan.schema),
+        layout: plan.layout.clone(),
+        object: Object::MaterializedView(Arc::new(plan)),
+        depends_on,
+        sql: def.sql.to_string(),
+    })
+}
+
+/// The plan that would keep a query's answer.
+pub(crate) fn plan_query(catalog: &Catalog, state: &DataFusionState, logical: LogicalPlan, name: &str, columns: &[String], sql: &str) -> SqlResult<Plan> {
+    let optimized = optimize(state, logical).map_err(|e| from_datafusion(e, sql))?;
+    lower(state, catalog, name, columns, &optimized, sql)
+}
+
+/// An index as an entry: the relation once more, by other columns.
+pub(crate) fn index(id: RelationId, catalog: &Catalog, name: Option<&str>, relation: &str, columns: &[String], sql: &str) -> SqlResult<Entry> {
+    let target = catalog.require(relation)?;
+    let info = catalog.relation(relation).ok_or_else(|| {
+        SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{relation}\" cannot be indexed"))
+            .hint("only tables and materialized views hold rows; make the view MATERIALIZED")
+    })?;
+    let column = |name: &String| {
+        info.schema.index_of(name).map_err(|_| {
+            SqlError::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" of relation \"{relation}\" does not exist"))
+        })
+    };
+    let key = columns.iter().map(column).collect::<SqlResult<Vec<usize>>>()?;
+    let layout = Layout::new(key, info.schema.fields().len());
+    let operator = Operator::Get { relation: info.id, name: info.name.clone() };
+    let fields = info.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<Field>>();
+    let node = Node { fingerprint: operator.describe(), operator, schema: Arc::new(Schema::new(fields)), unique: info.unique };
+    let name = name.map_or_else(|| format!("{relation}_{}_idx", columns.join("_")), str::to_string);
+    let plan = Plan { name: name.clone(), root: Arc::new(node), layout: layout.clone(), schema: Arc::clone(&info.schema), warnings: vec![] };
+    Ok(Entry {
+        id,
+        name,
+        schema: info.schema,
+        layout,
+        object: Object::Index { plan: Arc::new(plan), relation: target.id },
+        depends_on: BTreeSet::from([target.id]),
+        sql: sql.to_string(),
+    })
+}
+
+fn depends_on(catalog: &Catalog, logical: &LogicalPlan, sql: &str) -> SqlResult<BTreeSet<RelationId>> {
+    // Plain views are inlined when they are named; the plan still shows what they scan, not the view: both are dependencies.
+    let mut ids = BTreeSet::new();
+    for name in scanned(logical) {
+        match catalog.get(&name) {
+            Some(entry) => drop(ids.insert(entry.id)),
+            None => {
+                return Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" cannot be read by a view"))
+                    .hint("a view reads tables, sources and views; query system relations directly"));
+            }
+        }
+    }
+    let words: BTreeSet<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    ids.extend(catalog.iter().filter(|e| matches!(e.object, Object::View(_)) && words.contains(e.name.as_str())).map(|e| e.id));
+    Ok(ids)
+}
+
+fn column_names(logical: &LogicalPlan, def: &ViewDef<'_>) -> SqlResult<Vec<String>> {
+    let fields = logical.schema().fields();
+    if def.columns.len() > fields.len() {
+        return Err(SqlError::syntax(format!("CREATE VIEW \"{}\" specifies more column names than columns", def.name)));
+    }
+    let names: Vec<String> =
+        fields.iter().enumerate().map(|(i, f)| def.columns.get(i).unwrap_or(f.name()).clone()).collect();
+    let mut seen = BTreeSet::new();
+    match names.iter().find(|n| !seen.insert(n.as_str())) {
+        Some(twice) => Err(SqlError::new(code::DUPLICATE_COLUMN, format!("column \"{twice}\" specified more than once"))
+            .hint("name one of them with AS")),
+        None => Ok(names),
+    }
+}
+
+fn renamed(logical: LogicalPlan, names: &[String]) -> datafusion::error::Result<LogicalPlan> {
+    use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+    let columns = logical.schema().columns();
+    let expressions: Vec<Expr> = columns.into_iter().zip(names).map(|(c, n)| Expr::Column(c).alias(n)).collect();
+    LogicalPlanBuilder::from(logical).project(expressions)?.build()
+}
