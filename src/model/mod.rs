@@ -8,6 +8,7 @@ pub mod codec;
 pub mod error;
 pub mod input;
 pub mod rows;
+pub mod snapshot;
 pub mod table;
 
 use arrow::array::RecordBatch;

@@ -198,7 +198,7 @@ impl Diffs {
     }
 
     /// Back to the constant form where all counts turn out equal.
-    fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         if let Some((first, rest)) = self.values.split_first()
             && rest.iter().all(|diff| diff == first)
         {
