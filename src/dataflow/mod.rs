@@ -5,6 +5,7 @@
 //! is consistent without any lock. It does no IO and knows no clock.
 
 mod operator;
+mod reading;
 mod render;
 pub(crate) mod trace;
 mod worker;

@@ -3,14 +3,20 @@
 //! A *change* is a row with a signed count at a tick; a [`Changes`] value holds the changes of one relation at one tick as
 //! plain Arrow. A [`TableDef`] says how rows of a table supersede each other; [`InputBatch`] is what a channel delivers.
 
+pub mod bytes;
+pub mod codec;
 pub mod error;
 pub mod input;
+pub mod rows;
+pub mod snapshot;
 pub mod table;
 
 use arrow::array::RecordBatch;
 
+pub use codec::RowCodec;
 pub use error::{SqlError, SqlResult};
 pub use input::{BadRow, InputBatch, Op};
+pub use rows::{RowBuf, Run, RunSlice};
 pub use table::{ConnectorDef, Encode, OnConflict, TableDef};
 
 /// Logical time: milliseconds since the Unix epoch, strictly increasing. All that arrives between two ticks carries the later.

@@ -1,0 +1,410 @@
+//! Rows as bytes: the flat buffer that travels on dataflow edges and the sorted run that arrangements are made of.
+//!
+//! A row is a 64-bit *order word*, a byte string and a signed count. The word is a function of the row's key
+//! ([`super::codec`]); rows are ordered by `(word, bytes)`, bytes as unsigned. Nothing here knows ticks or columns.
+//!
+//! [`RowBuf`] is unsorted and may hold equal rows many times. [`Run`] is sorted and consolidated: every row once, with a
+//! count that is not zero. Runs never change and are shared by `Arc`, so any thread may read them. The builders do not
+//! check the order of what is pushed; sorting is the dataflow's job.
+
+use std::sync::Arc;
+
+use super::Diff;
+use super::bytes::{compare_bytes, gallop};
+
+/// A flat, unsorted run of rows, struct of arrays. At most 4 GiB of bytes: pushing more panics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowBuf {
+    /// One order word per row.
+    pub words: Vec<u64>,
+    /// Where each row's bytes end in `bytes`; the first begins at 0.
+    pub ends: Vec<u32>,
+    /// All rows' bytes.
+    pub bytes: Vec<u8>,
+    /// One signed count per row.
+    pub diffs: Vec<Diff>,
+}
+
+/// `length` as an offset. Panics beyond 4 GiB.
+#[inline(always)]
+fn offset(length: usize) -> u32 {
+    u32::try_from(length).expect("a buffer of rows holds at most 4 GiB")
+}
+
+impl RowBuf {
+    /// An empty buffer with room for `rows` rows of `bytes` bytes together.
+    pub fn with_capacity(rows: usize, bytes: usize) -> Self {
+        RowBuf {
+            words: Vec::with_capacity(rows),
+            ends: Vec::with_capacity(rows),
+            bytes: Vec::with_capacity(bytes),
+            diffs: Vec::with_capacity(rows),
+        }
+    }
+
+    /// Number of rows.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether there is no row.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// The bytes of row `index`.
+    #[inline]
+    pub fn row(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        &self.bytes[start..self.ends[index] as usize]
+    }
+
+    /// All rows in order: word, bytes, signed count.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8], Diff)> {
+        (0..self.len()).map(|index| (self.words[index], self.row(index), self.diffs[index]))
+    }
+
+    /// Appends a row.
+    #[inline]
+    pub fn push(&mut self, word: u64, row: &[u8], diff: Diff) {
+        self.bytes.extend_from_slice(row);
+        self.seal(word, diff);
+    }
+
+    /// Ends a row whose bytes were just appended to `bytes`.
+    #[inline]
+    pub fn seal(&mut self, word: u64, diff: Diff) {
+        self.words.push(word);
+        self.ends.push(offset(self.bytes.len()));
+        self.diffs.push(diff);
+    }
+
+    /// Appends all rows of `other`.
+    pub fn append(&mut self, other: &RowBuf) {
+        let base = offset(self.bytes.len());
+        offset(self.bytes.len() + other.bytes.len());
+        self.words.extend_from_slice(&other.words);
+        self.ends.extend(other.ends.iter().map(|end| end + base));
+        self.bytes.extend_from_slice(&other.bytes);
+        self.diffs.extend_from_slice(&other.diffs);
+    }
+
+    /// Appends rows `lo..hi` of `run`.
+    pub fn extend_from_run(&mut self, run: &Run, lo: usize, hi: usize) {
+        let (start, end) = (run.offsets[lo], run.offsets[hi]);
+        let base = offset(self.bytes.len());
+        offset(self.bytes.len() + (end - start) as usize);
+        self.words.extend_from_slice(&run.words[lo..hi]);
+        self.ends.extend(run.offsets[lo + 1..=hi].iter().map(|offset| offset - start + base));
+        self.bytes.extend_from_slice(&run.bytes[start as usize..end as usize]);
+        match run.diffs.constant() {
+            Some(diff) => self.diffs.resize(self.words.len(), diff),
+            None => self.diffs.extend_from_slice(&run.diffs.values[lo..hi]),
+        }
+    }
+
+    /// Removes all rows, keeping the allocations.
+    pub fn clear(&mut self) {
+        self.words.clear();
+        self.ends.clear();
+        self.bytes.clear();
+        self.diffs.clear();
+    }
+
+    /// Heap bytes in use.
+    pub fn heap_bytes(&self) -> usize {
+        self.words.len() * 20 + self.bytes.len()
+    }
+}
+
+/// A column of signed counts that costs nothing while all are equal.
+#[derive(Clone, Debug, Default)]
+pub struct Diffs {
+    first: Diff,
+    len: usize,
+    /// Empty while constant, else one per row.
+    values: Vec<Diff>,
+}
+
+impl Diffs {
+    /// `len` times `diff`.
+    pub fn filled(diff: Diff, len: usize) -> Self {
+        Diffs { first: diff, len, values: Vec::new() }
+    }
+
+    /// The count of row `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> Diff {
+        if self.values.is_empty() { self.first } else { self.values[index] }
+    }
+
+    /// The count all rows share, where stored so.
+    #[inline]
+    pub fn constant(&self) -> Option<Diff> {
+        self.values.is_empty().then_some(self.first)
+    }
+
+    /// Appends one count.
+    #[inline]
+    pub fn push(&mut self, diff: Diff) {
+        if self.values.is_empty() {
+            if self.len == 0 || self.first == diff {
+                self.first = diff;
+                self.len += 1;
+                return;
+            }
+            self.spread();
+        }
+        self.values.push(diff);
+        self.len += 1;
+    }
+
+    /// Appends the counts of rows `lo..hi` of `other`.
+    pub fn extend_range(&mut self, other: &Diffs, lo: usize, hi: usize) {
+        if lo == hi {
+            return;
+        }
+        match other.constant() {
+            Some(diff) => {
+                self.push(diff);
+                self.len += hi - lo - 1;
+                if !self.values.is_empty() {
+                    self.values.resize(self.len, diff);
+                }
+            }
+            None => {
+                if self.values.is_empty() {
+                    self.spread();
+                }
+                self.values.extend_from_slice(&other.values[lo..hi]);
+                self.len += hi - lo;
+            }
+        }
+    }
+
+    /// Adds `diff` to the count of row `index`.
+    pub fn add(&mut self, index: usize, diff: Diff) {
+        if self.values.is_empty() {
+            self.spread();
+        }
+        self.values[index] += diff;
+    }
+
+    /// Writes the constant out.
+    fn spread(&mut self) {
+        self.values.resize(self.len, self.first);
+    }
+
+    /// Back to the constant form where all counts turn out equal.
+    pub(crate) fn shrink(&mut self) {
+        if let Some((first, rest)) = self.values.split_first()
+            && rest.iter().all(|diff| diff == first)
+        {
+            self.first = *first;
+            self.values = Vec::new();
+        }
+        self.values.shrink_to_fit();
+    }
+}
+
+/// A sorted, consolidated, immutable sequence of rows.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub(crate) words: Vec<u64>,
+    /// Row `i` is `bytes[offsets[i]..offsets[i + 1]]`.
+    pub(crate) offsets: Vec<u32>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) diffs: Diffs,
+}
+
+impl Run {
+    /// An empty run under construction, with room for `rows` rows of `bytes` bytes together.
+    pub fn with_capacity(rows: usize, bytes: usize) -> Self {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        Run { words: Vec::with_capacity(rows), offsets, bytes: Vec::with_capacity(bytes), diffs: Diffs::default() }
+    }
+
+    /// Number of rows.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether there is no row.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// The order word of row `index`.
+    #[inline]
+    pub fn word(&self, index: usize) -> u64 {
+        self.words[index]
+    }
+
+    /// The bytes of row `index`.
+    #[inline]
+    pub fn row(&self, index: usize) -> &[u8] {
+        &self.bytes[self.offsets[index] as usize..self.offsets[index + 1] as usize]
+    }
+
+    /// The signed count of row `index`; not zero.
+    #[inline]
+    pub fn diff(&self, index: usize) -> Diff {
+        self.diffs.get(index)
+    }
+
+    /// Appends a row, which must be greater than the last one, with a count that is not zero.
+    #[inline]
+    pub fn push(&mut self, word: u64, row: &[u8], diff: Diff) {
+        debug_assert!(diff != 0, "runs hold no cancelled rows");
+        self.words.push(word);
+        self.bytes.extend_from_slice(row);
+        self.offsets.push(offset(self.bytes.len()));
+        self.diffs.push(diff);
+    }
+
+    /// Gives back allocations that turned out too large.
+    pub fn shrink(&mut self) {
+        if self.words.capacity() > self.words.len() + self.words.len() / 4 {
+            self.words.shrink_to_fit();
+            self.offsets.shrink_to_fit();
+        }
+        if self.bytes.capacity() > self.bytes.len() + self.bytes.len() / 4 {
+            self.bytes.shrink_to_fit();
+        }
+        self.diffs.shrink();
+    }
+
+    /// First row in `from..to` at or after `(word, row)`, `to` if there is none. Fast when it is near `from`.
+    #[inline]
+    pub fn seek(&self, from: usize, to: usize, word: u64, row: &[u8]) -> usize {
+        let start = gallop(from, to, |index| self.words[index] < word);
+        gallop(start, to, |index| self.words[index] == word && compare_bytes(self.row(index), row).is_lt())
+    }
+
+    /// Heap bytes held.
+    pub fn heap_bytes(&self) -> usize {
+        self.words.capacity() * 8
+            + self.offsets.capacity() * 4
+            + self.bytes.capacity()
+            + self.diffs.values.capacity() * 8
+    }
+}
+
+/// Rows `lo..hi` of a shared run; never empty.
+#[derive(Clone, Debug)]
+pub struct RunSlice {
+    /// The rows' home.
+    pub run: Arc<Run>,
+    /// First row.
+    pub lo: u32,
+    /// One past the last row.
+    pub hi: u32,
+}
+
+impl RunSlice {
+    /// All of `run`.
+    pub fn whole(run: Arc<Run>) -> Self {
+        let length = run.len();
+        Self::new(run, 0, length)
+    }
+
+    /// Rows `lo..hi` of `run`. Panics when empty or out of range.
+    pub fn new(run: Arc<Run>, lo: usize, hi: usize) -> Self {
+        assert!(lo < hi && hi <= run.len(), "a slice of a run holds at least one of its rows");
+        RunSlice { run, lo: offset(lo), hi: offset(hi) }
+    }
+
+    /// Number of rows.
+    #[inline]
+    #[expect(clippy::len_without_is_empty, reason = "a slice is never empty")]
+    pub fn len(&self) -> usize {
+        (self.hi - self.lo) as usize
+    }
+
+    /// The slice's rows as indices of its run.
+    #[inline]
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.lo as usize..self.hi as usize
+    }
+
+    /// Whether the last row is before `(word, row)`.
+    #[inline]
+    pub fn ends_before(&self, word: u64, row: &[u8]) -> bool {
+        let last = self.hi as usize - 1;
+        let last_word = self.run.word(last);
+        last_word < word || last_word == word && compare_bytes(self.run.row(last), row).is_lt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_shared_between_threads<T: Send + Sync>() {}
+
+    #[test]
+    fn runs_may_cross_threads() {
+        is_shared_between_threads::<RunSlice>();
+    }
+
+    #[test]
+    fn buffers_append_and_give_back_their_rows() {
+        let (mut left, mut right) = (RowBuf::default(), RowBuf::default());
+        left.push(1, b"one", 1);
+        right.push(2, b"", -1);
+        right.push(3, b"three", 2);
+        left.append(&right);
+        let rows: Vec<_> = left.iter().collect();
+        assert_eq!(rows, [(1, &b"one"[..], 1), (2, b"", -1), (3, b"three", 2)]);
+    }
+
+    #[test]
+    fn constant_counts_cost_nothing_until_one_differs() {
+        let mut diffs = Diffs::default();
+        (0..5).for_each(|_| diffs.push(1));
+        assert_eq!((diffs.constant(), diffs.values.capacity()), (Some(1), 0));
+        let mut other = diffs.clone();
+        other.push(-2);
+        assert_eq!(other.constant(), None);
+        diffs.extend_range(&other, 3, 6);
+        diffs.extend_range(&Diffs::filled(7, 9), 2, 4);
+        diffs.add(0, 4);
+        assert_eq!((0..10).map(|i| diffs.get(i)).collect::<Vec<_>>(), [5, 1, 1, 1, 1, 1, 1, -2, 7, 7]);
+        let mut back = Diffs::filled(3, 2);
+        back.add(0, 1);
+        back.add(1, 1);
+        back.shrink();
+        assert_eq!((back.constant(), back.get(1)), (Some(4), 4));
+    }
+
+    #[test]
+    fn seek_finds_the_lower_bound() {
+        let mut run = Run::with_capacity(0, 0);
+        for (word, row) in [(1, "a"), (1, "c"), (3, ""), (3, "b"), (9, "z")] {
+            run.push(word, row.as_bytes(), 1);
+        }
+        for (word, row, want) in [(0, "x", 0), (1, "", 0), (1, "b", 1), (1, "d", 2), (3, "b", 3), (9, "zz", 5)] {
+            assert_eq!(run.seek(0, 5, word, row.as_bytes()), want, "{word} {row}");
+        }
+        let slice = RunSlice::new(Arc::new(run), 1, 4);
+        assert!(slice.ends_before(3, b"c") && !slice.ends_before(3, b"b"));
+    }
+
+    #[test]
+    fn slices_of_runs_append_to_buffers() {
+        let mut run = Run::with_capacity(0, 0);
+        for (word, row, diff) in [(1, "a", 1), (2, "bc", 1), (3, "def", 5)] {
+            run.push(word, row.as_bytes(), diff);
+        }
+        let mut buffer = RowBuf::default();
+        buffer.push(0, b"x", 1);
+        buffer.extend_from_run(&run, 1, 3);
+        let rows: Vec<_> = buffer.iter().collect();
+        assert_eq!(rows, [(0, &b"x"[..], 1), (2, b"bc", 1), (3, b"def", 5)]);
+    }
+}
