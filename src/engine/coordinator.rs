@@ -1,0 +1,482 @@
+//! The coordinator: the loop that turns input into ticks and serves requests between them.
+//!
+//! A tick is closed as soon as the one before is done and there is input, or when the idle interval has passed; its number is the
+//! wall clock's millisecond, or one more than the last. How much input a tick takes follows how long the last ones ran.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use datafusion::execution::SessionState as DataFusionState;
+
+use super::catalog::{Catalog, Entry, Object};
+use super::{EngineConfig, system};
+use crate::dataflow::{Ask, Runs, TableRows, TableShare, Watched, Workers};
+use crate::ingest::driver::{self, SourceHandle};
+use crate::model::codec::RowCodec;
+use crate::model::error::code;
+use crate::model::{InputBatch, Op, RelationId, RunSlice, SqlError, SqlResult, Tick};
+use crate::plan::lir::Layout;
+use crate::views::{Snapshot, Snapshots};
+
+/// An answer to come.
+pub(crate) type Reply<T> = flume::Sender<T>;
+
+/// What the coordinator is asked.
+pub(crate) enum Request {
+    /// Make an object: the entry is planned against the catalog as it is when its turn comes.
+    Create { make: Box<dyn FnOnce(RelationId, &Catalog, &DataFusionState) -> SqlResult<Entry> + Send>, policy: Existing, reply: Reply<SqlResult<Option<RelationId>>> },
+    /// Drop objects by id, those that depend on others first.
+    Drop { make: Box<dyn FnOnce(&Catalog) -> SqlResult<Vec<RelationId>> + Send>, reply: Reply<SqlResult<()>> },
+    /// Write rows; answered when the tick that holds them is published.
+    Write { relation: RelationId, rows: Vec<TableRows>, reply: Reply<SqlResult<Tick>> },
+    /// Close a tick over everything sent so far.
+    Tick { reply: Reply<SqlResult<Tick>> },
+    /// Ask every source to read to its end.
+    FlushSources { reply: Reply<Vec<flume::Receiver<()>>> },
+    /// What relations hold at the latest published tick.
+    Snapshot { relations: Vec<RelationId>, system: bool, reply: Reply<SqlResult<Arc<Snapshots>>> },
+    /// Follow a relation's changes.
+    Subscribe { relation: RelationId, errors: bool, snapshot: bool, feed: flume::Sender<FeedMessage>, reply: Reply<SqlResult<()>> },
+    /// Publish what there is and stop.
+    Stop { reply: Reply<()> },
+}
+
+/// What to do when the name is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Refuse,
+    Keep,
+    Replace,
+}
+
+/// Changes of a relation up to and including a tick, since the message before.
+pub(crate) struct FeedMessage {
+    pub tick: Tick,
+    pub runs: Vec<RunSlice>,
+}
+
+struct Subscriber {
+    watched: Watched,
+    feed: flume::Sender<FeedMessage>,
+    /// What did not fit the channel: coalesced until it does.
+    pending: Vec<RunSlice>,
+}
+
+/// Rows a slow subscriber may be behind before it is cut off.
+const SUBSCRIBER_ROWS_MAX: usize = 4_000_000;
+/// Rows a tick takes at least, and to begin with.
+const TICK_ROWS_MIN: usize = 1 << 13;
+
+pub(crate) struct Coordinator {
+    config: EngineConfig,
+    catalog: Arc<RwLock<Arc<Catalog>>>,
+    state: DataFusionState,
+    workers: Workers,
+    requests: flume::Receiver<Request>,
+    input: flume::Receiver<InputBatch>,
+    input_sender: flume::Sender<InputBatch>,
+    sources: BTreeMap<RelationId, SourceHandle>,
+    subscribers: Vec<Subscriber>,
+    watched: HashMap<Watched, usize>,
+    /// The latest published tick.
+    published: Tick,
+    /// Input of the tick to come, per worker.
+    shares: Vec<BTreeMap<RelationId, TableShare>>,
+    pending_rows: usize,
+    next_worker: usize,
+    sequence: u64,
+    waiting: Vec<Reply<SqlResult<Tick>>>,
+    rows_max: usize,
+    counters: system::Counters,
+}
+
+impl Coordinator {
+    pub(crate) fn new(
+        config: EngineConfig,
+        catalog: Arc<RwLock<Arc<Catalog>>>,
+        state: DataFusionState,
+        requests: flume::Receiver<Request>,
+        input: flume::Receiver<InputBatch>,
+        input_sender: flume::Sender<InputBatch>,
+    ) -> SqlResult<Coordinator> {
+        let workers = Workers::start(config.workers.max(1), state.clone())?;
+        let shares = vec![BTreeMap::new(); workers.count()];
+        Ok(Coordinator {
+            config,
+            catalog,
+            state,
+            workers,
+            requests,
+            input,
+            input_sender,
+            sources: BTreeMap::new(),
+            subscribers: vec![],
+            watched: HashMap::new(),
+            published: 0,
+            shares,
+            pending_rows: 0,
+            next_worker: 0,
+            sequence: 0,
+            waiting: vec![],
+            rows_max: TICK_ROWS_MIN,
+            counters: system::Counters::default(),
+        })
+    }
+
+    /// Runs until told to stop, or until nobody holds the engine any more.
+    pub(crate) fn run(mut self) {
+        let outcome = self.serve();
+        if let Err(error) = outcome {
+            tracing::error!(%error, "the coordinator stops: a worker has failed");
+            self.waiting.drain(..).for_each(|w| drop(w.send(Err(error.clone()))));
+        }
+        for source in std::mem::take(&mut self.sources).into_values() {
+            source.stop();
+        }
+    }
+
+    fn serve(&mut self) -> SqlResult<()> {
+        let mut last_tick = Instant::now();
+        loop {
+            let until = |interval: Duration| interval.saturating_sub(last_tick.elapsed());
+            let timeout = self.config.idle_tick.map(|idle| until(if self.pending_rows > 0 { self.config.tick_min } else { idle }));
+            match self.next_event(timeout) {
+                Event::Request(Request::Stop { reply }) => {
+                    self.take_input(usize::MAX);
+                    self.close_tick()?;
+                    drop(reply.send(()));
+                    return Ok(());
+                }
+                Event::Request(request) => self.handle(request)?,
+                Event::Input(batch) => self.accept(batch),
+                Event::Timeout => {}
+                Event::Closed => return Ok(()),
+            }
+            while let Ok(request) = self.requests.try_recv() {
+                if let Request::Stop { reply } = request {
+                    self.take_input(usize::MAX);
+                    self.close_tick()?;
+                    drop(reply.send(()));
+                    return Ok(());
+                }
+                self.handle(request)?;
+            }
+            let idle = self.config.idle_tick.is_some_and(|idle| last_tick.elapsed() >= idle);
+            let manual = self.config.idle_tick.is_none();
+            if !self.waiting.is_empty() {
+                self.take_input(usize::MAX);
+            } else if !manual {
+                self.take_input(self.rows_max);
+            }
+            let due = self.pending_rows > 0 && !manual && (last_tick.elapsed() >= self.config.tick_min || self.pending_rows >= self.rows_max);
+            if !self.waiting.is_empty() || due || idle {
+                self.close_tick()?;
+                last_tick = Instant::now();
+            }
+        }
+    }
+
+    fn next_event(&self, timeout: Option<Duration>) -> Event {
+        let selector = flume::Selector::new()
+            .recv(&self.requests, |r| r.map_or(Event::Closed, Event::Request))
+            .recv(&self.input, |r| r.map_or(Event::Closed, Event::Input));
+        match timeout {
+            Some(timeout) => selector.wait_timeout(timeout).unwrap_or(Event::Timeout),
+            None => selector.wait(),
+        }
+    }
+
+    fn take_input(&mut self, rows_max: usize) {
+        while self.pending_rows < rows_max
+            && let Ok(batch) = self.input.try_recv()
+        {
+            self.accept(batch);
+        }
+    }
+
+    /// Puts a batch into the coming tick, whole, at the next worker.
+    fn accept(&mut self, batch: InputBatch) {
+        let InputBatch { table, rows, ops, bad } = batch;
+        let asks = ops.map(|ops| ops.into_iter().map(Ask::from).collect()).unwrap_or_default();
+        self.counters.input(table, rows.num_rows(), bad.len());
+        let sequence = self.sequence;
+        self.sequence += rows.num_rows() as u64 + bad.len() as u64;
+        self.pending_rows += rows.num_rows() + bad.len();
+        let first_bad = sequence + rows.num_rows() as u64;
+        let share = self.share(table);
+        if rows.num_rows() > 0 {
+            share.rows.push(TableRows { batch: rows, asks, sequence });
+        }
+        share.bad.extend(bad.into_iter().enumerate().map(|(at, row)| (row, first_bad + at as u64)));
+    }
+
+    fn share(&mut self, table: RelationId) -> &mut TableShare {
+        self.next_worker = (self.next_worker + 1) % self.shares.len();
+        self.shares[self.next_worker].entry(table).or_default()
+    }
+
+    /// Feeds the tick, waits for the workers, publishes.
+    fn close_tick(&mut self) -> SqlResult<()> {
+        let mut now = clock();
+        if now <= self.published && self.config.idle_tick.is_some() {
+            // More than one tick a millisecond: wait for the next rather than run ahead of the clock.
+            std::thread::sleep(Duration::from_millis(1));
+            now = clock();
+        }
+        let tick = now.max(self.published + 1);
+        let empty = vec![BTreeMap::new(); self.shares.len()];
+        let shares = std::mem::replace(&mut self.shares, empty);
+        let rows = std::mem::take(&mut self.pending_rows);
+        let started = Instant::now();
+        let changes = self.workers.tick(tick, shares)?;
+        let took = started.elapsed();
+        self.published = tick;
+        self.adapt(rows, took);
+        self.counters.tick(tick, rows, took);
+        self.publish(changes);
+        self.waiting.drain(..).for_each(|w| drop(w.send(Ok(tick))));
+        Ok(())
+    }
+
+    /// More input per tick while ticks are short, less when they grow too long.
+    fn adapt(&mut self, rows: usize, took: Duration) {
+        if took > self.config.tick_max {
+            self.rows_max = (self.rows_max / 2).max(TICK_ROWS_MIN);
+        } else if rows >= self.rows_max && took * 2 < self.config.tick_max {
+            self.rows_max *= 2;
+        }
+    }
+
+    fn publish(&mut self, changes: Vec<(Watched, Vec<RunSlice>)>) {
+        let tick = self.published;
+        let mut by_relation: HashMap<Watched, Vec<RunSlice>> = HashMap::new();
+        changes.into_iter().for_each(|(relation, runs)| by_relation.entry(relation).or_default().extend(runs));
+        let mut ended = vec![];
+        for (at, subscriber) in self.subscribers.iter_mut().enumerate() {
+            subscriber.pending.extend(by_relation.get(&subscriber.watched).into_iter().flatten().cloned());
+            let runs = std::mem::take(&mut subscriber.pending);
+            match subscriber.feed.try_send(FeedMessage { tick, runs }) {
+                Ok(()) => {}
+                Err(flume::TrySendError::Full(message)) => {
+                    subscriber.pending = message.runs;
+                    if subscriber.pending.iter().map(RunSlice::len).sum::<usize>() > SUBSCRIBER_ROWS_MAX {
+                        tracing::warn!("a subscriber is {SUBSCRIBER_ROWS_MAX} rows behind and is cut off");
+                        ended.push(at);
+                    }
+                }
+                Err(flume::TrySendError::Disconnected(_)) => ended.push(at),
+            }
+        }
+        for at in ended.into_iter().rev() {
+            let subscriber = self.subscribers.swap_remove(at);
+            if let Some(count) = self.watched.get_mut(&subscriber.watched) {
+                *count -= 1;
+                if *count == 0 {
+                    self.watched.remove(&subscriber.watched);
+                    drop(self.workers.watch(subscriber.watched, false));
+                }
+            }
+        }
+    }
+
+    /// Serves a request. Errors are the workers' only; the client's go to the client.
+    fn handle(&mut self, request: Request) -> SqlResult<()> {
+        match request {
+            Request::Create { make, policy, reply } => drop(reply.send(self.create(make, policy))),
+            Request::Drop { make, reply } => {
+                let catalog = self.current();
+                let outcome = make(&catalog).and_then(|ids| ids.into_iter().try_for_each(|id| self.drop_object(id)));
+                drop(reply.send(outcome));
+            }
+            Request::Write { relation, rows, reply } => {
+                for mut part in rows {
+                    part.sequence = self.sequence;
+                    self.sequence += part.batch.num_rows() as u64;
+                    self.pending_rows += part.batch.num_rows();
+                    self.counters.input(relation, part.batch.num_rows(), 0);
+                    self.share(relation).rows.push(part);
+                }
+                self.waiting.push(reply);
+            }
+            Request::Tick { reply } => self.waiting.push(reply),
+            Request::FlushSources { reply } => drop(reply.send(self.sources.values().map(SourceHandle::flush).collect())),
+            Request::Snapshot { relations, system, reply } => drop(reply.send(self.snapshot(&relations, system).map(Arc::new))),
+            Request::Subscribe { relation, errors, snapshot, feed, reply } => {
+                let watched = if errors { Watched::Errors(relation) } else { Watched::Rows(relation) };
+                drop(reply.send(self.subscribe(watched, snapshot, feed)));
+            }
+            Request::Stop { reply } => drop(reply.send(())),
+        }
+        Ok(())
+    }
+
+    fn current(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(|e| e.into_inner()))
+    }
+
+    fn install(&self, catalog: Catalog) {
+        *self.catalog.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(catalog);
+    }
+
+    fn create(
+        &mut self,
+        make: Box<dyn FnOnce(RelationId, &Catalog, &DataFusionState) -> SqlResult<Entry> + Send>,
+        policy: Existing,
+    ) -> SqlResult<Option<RelationId>> {
+        if self.published == 0 {
+            // Views are computed at a tick; before the first one there is none to compute them at.
+            self.close_tick()?;
+        }
+        let current = self.current();
+        let mut catalog = Catalog::clone(&current);
+        let id = catalog.new_id();
+        let entry = make(id, &current, &self.state)?;
+        if let Some(existing) = current.get(&entry.name) {
+            match policy {
+                Existing::Keep => return Ok(None),
+                Existing::Replace if matches!(existing.object, Object::View(_)) == matches!(entry.object, Object::View(_)) => {
+                    self.replaceable(&current, existing)?;
+                    self.drop_object(existing.id)?;
+                    catalog.remove(existing.id);
+                }
+                _ => return Err(SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{}\" already exists", entry.name))),
+            }
+        }
+        match &entry.object {
+            Object::Table(def) => self.workers.table(id, Arc::clone(def))?,
+            Object::MaterializedView(plan) | Object::Index { plan, .. } => self.workers.view(id, Arc::clone(plan))?,
+            Object::View(_) => {}
+        }
+        if let Object::Table(def) = &entry.object
+            && def.connector.is_some()
+        {
+            match driver::start(def, id, self.input_sender.clone()) {
+                Ok(source) => drop(self.sources.insert(id, source)),
+                Err(error) => {
+                    self.workers.drop_relation(id)?;
+                    return Err(error);
+                }
+            }
+        }
+        catalog.insert(entry);
+        self.install(catalog);
+        Ok(Some(id))
+    }
+
+    fn replaceable(&self, catalog: &Catalog, existing: &Entry) -> SqlResult<()> {
+        match catalog.dependents(existing.id).first().and_then(|id| catalog.by_id(*id)) {
+            None => Ok(()),
+            Some(dependent) => Err(SqlError::new(
+                code::DEPENDENT_OBJECTS_STILL_EXIST,
+                format!("cannot replace \"{}\": {} \"{}\" depends on it", existing.name, dependent.kind(), dependent.name),
+            )
+            .hint("drop and create the dependent views too")),
+        }
+    }
+
+    fn drop_object(&mut self, id: RelationId) -> SqlResult<()> {
+        let mut catalog = Catalog::clone(&self.current());
+        let Some(entry) = catalog.remove(id) else { return Ok(()) };
+        if let Some(source) = self.sources.remove(&id) {
+            source.stop();
+        }
+        self.subscribers.retain(|s| !matches!(s.watched, Watched::Rows(r) | Watched::Errors(r) if r == id));
+        self.watched.retain(|w, _| !matches!(w, Watched::Rows(r) | Watched::Errors(r) if *r == id));
+        self.shares.iter_mut().for_each(|s| drop(s.remove(&id)));
+        if entry.is_kept() {
+            self.workers.drop_relation(id)?;
+        }
+        self.install(catalog);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, relations: &[RelationId], with_system: bool) -> SqlResult<Snapshots> {
+        let catalog = self.current();
+        let mut wanted = vec![];
+        let mut snapshots = Snapshots { tick: self.published, ..Default::default() };
+        for id in relations.iter().filter(|id| catalog.by_id(**id).is_some_and(Entry::is_kept)) {
+            wanted.push(Watched::Rows(*id));
+            let indexes: Vec<RelationId> = catalog.indexes(*id).map(|e| e.id).collect();
+            wanted.extend(indexes.iter().map(|i| Watched::Rows(*i)));
+            snapshots.indexes.insert(*id, indexes);
+        }
+        if with_system {
+            wanted.extend(catalog.iter().filter(|e| e.is_kept()).map(|e| Watched::Errors(e.id)));
+        }
+        let mut runs = self.workers.snapshot(&wanted)?;
+        let mut errors = vec![];
+        for watched in wanted {
+            let parts = runs.remove(&watched).unwrap_or_default();
+            match watched {
+                Watched::Rows(id) => {
+                    if let Some(entry) = catalog.by_id(id) {
+                        snapshots.relations.insert(id, snapshot_of(Arc::clone(&entry.schema), &entry.layout, parts)?);
+                    }
+                }
+                Watched::Errors(id) => {
+                    let name = catalog.by_id(id).map(|e| e.name.clone()).unwrap_or_default();
+                    errors.push((name, error_snapshot(parts)?));
+                }
+            }
+        }
+        if with_system {
+            let sizes = self.workers.sizes()?;
+            let sources: Vec<_> = self.sources.iter().map(|(id, s)| (*id, s.stats())).collect();
+            snapshots.system = system::relations(&catalog, &self.counters, errors, &sizes, &sources, self.published)?;
+        }
+        Ok(snapshots)
+    }
+
+    fn subscribe(&mut self, watched: Watched, snapshot: bool, feed: flume::Sender<FeedMessage>) -> SqlResult<()> {
+        if *self.watched.entry(watched).and_modify(|c| *c += 1).or_insert(1) == 1 {
+            self.workers.watch(watched, true)?;
+        }
+        let mut pending = vec![];
+        if snapshot {
+            let runs = self.workers.snapshot(&[watched])?;
+            pending = runs.into_values().flatten().flatten().collect();
+        }
+        // The first message is the state at the published tick, or the word that the feed begins after it.
+        if let Err(flume::TrySendError::Full(message)) = feed.try_send(FeedMessage { tick: self.published, runs: std::mem::take(&mut pending) }) {
+            pending = message.runs;
+        }
+        self.subscribers.push(Subscriber { watched, feed, pending });
+        Ok(())
+    }
+}
+
+enum Event {
+    Request(Request),
+    Input(InputBatch),
+    Timeout,
+    Closed,
+}
+
+/// Milliseconds since the epoch.
+fn clock() -> Tick {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as Tick)
+}
+
+/// Runs as a readable snapshot.
+pub(crate) fn snapshot_of(schema: arrow::datatypes::SchemaRef, layout: &Layout, parts: Runs) -> SqlResult<Snapshot> {
+    let codec = RowCodec::new(&layout.fields(&schema), layout.key.len())?;
+    Ok(Snapshot::new(schema, codec, layout.positions(), layout.key.clone(), parts))
+}
+
+/// A relation's errors as a readable snapshot.
+pub(crate) fn error_snapshot(parts: Runs) -> SqlResult<Snapshot> {
+    let (schema, layout) = crate::dataflow::error_relation();
+    snapshot_of(schema, &layout, parts)
+}
+
+/// What DML asks for.
+pub(crate) fn asks(op: Op, forced: bool, rows: usize) -> Vec<Ask> {
+    let ask = match (op, forced) {
+        (Op::Upsert, false) => Ask::Upsert,
+        (Op::Upsert, true) => Ask::ForceUpsert,
+        (Op::Delete, false) => Ask::Delete,
+        (Op::Delete, true) => Ask::ForceDelete,
+    };
+    vec![ask; rows]
+}
