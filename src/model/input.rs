@@ -15,7 +15,7 @@ pub enum Op {
 }
 
 /// A row that could not be decoded. It is listed in `trueup.errors` until a good row of the same key arrives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BadRow {
     /// Where it came from, e.g. `orders.ndjson:17`.
     pub position: String,
