@@ -38,6 +38,12 @@ pub mod code {
     pub const DUPLICATE_COLUMN: &str = "42701";
     /// A name that could mean two columns.
     pub const AMBIGUOUS_COLUMN: &str = "42702";
+    /// No such schema.
+    pub const INVALID_SCHEMA_NAME: &str = "3F000";
+    /// Not this user's to change.
+    pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    /// A parameter outside its range.
+    pub const INVALID_PARAMETER_VALUE: &str = "22023";
     /// Types do not fit.
     pub const DATATYPE_MISMATCH: &str = "42804";
     /// The object is of the wrong kind for this.
