@@ -19,7 +19,7 @@ use timely::communication::WorkerGuards;
 pub(crate) use render::table::{Ask, TableRows, layout as table_layout};
 pub(crate) use worker::{Answer, Command, Runs, Size, TableShare, Watched};
 
-use crate::model::rows::RunSlice;
+use crate::model::RunSlice;
 use crate::model::{RelationId, SqlError, SqlResult, TableDef, Tick};
 use crate::plan::lir::{Layout, Plan};
 

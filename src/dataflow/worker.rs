@@ -13,7 +13,7 @@ use timely::worker::Worker;
 use super::render::table::{TableInput, TableRows};
 use super::render::{Clock, Meter, Registry, Renderer, Tap, table};
 use super::trace;
-use crate::model::rows::RunSlice;
+use crate::model::RunSlice;
 use crate::model::{BadRow, RelationId, SqlResult, TableDef, Tick};
 use crate::plan::lir::Plan;
 

@@ -446,7 +446,7 @@ fn describe_rows(entry: &Entry) -> SqlResult<Outcome> {
     let rows = entry.schema.fields().iter().enumerate().map(|(i, f)| {
         let nullable = if f.is_nullable() { "yes" } else { "no" };
         let key = if key.contains(&i) { "primary key" } else { "" };
-        vec![f.name().clone(), crate::plan::types::type_name(f.data_type()), nullable.to_string(), key.to_string()]
+        vec![f.name().clone(), crate::plan::types::postgres_name(f.data_type()), nullable.to_string(), key.to_string()]
     });
     rows_of(&DESCRIBE, rows.collect())
 }

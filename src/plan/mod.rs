@@ -13,3 +13,8 @@ pub mod parse;
 pub mod place;
 pub mod statement;
 pub mod types;
+pub mod lir;
+pub mod optimize;
+pub mod fragment;
+pub mod lower;
+pub mod explain;

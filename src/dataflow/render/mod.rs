@@ -31,7 +31,7 @@ use timely::dataflow::operators::{Concatenate, Input, Operator as _};
 use super::operator::{ErrorStream, RowStream, at_once, on_tick};
 use super::trace::{self, Batch, Spans, Spine};
 use crate::model::codec::RowCodec;
-use crate::model::rows::RowBuf;
+use crate::model::RowBuf;
 use crate::model::{Changes, RelationId, SqlError, SqlResult, Tick};
 use crate::plan::lir::{Layout, NodeRef, Operator, Plan, layout_text};
 

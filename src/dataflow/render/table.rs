@@ -24,7 +24,7 @@ use crate::dataflow::trace::gather::Gather;
 use crate::dataflow::trace::{self, Spine};
 use crate::model::codec::RowCodec;
 use crate::model::error::code;
-use crate::model::rows::RowBuf;
+use crate::model::RowBuf;
 use crate::model::{BadRow, Changes, OnConflict, Op, SqlError, SqlResult, TableDef, Tick};
 use crate::plan::lir::Layout;
 

@@ -16,7 +16,7 @@ use super::map::error_row;
 use super::{Gauge, fail};
 use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick};
 use crate::model::codec::RowCodec;
-use crate::model::rows::RowBuf;
+use crate::model::RowBuf;
 use crate::model::{Changes, Diff, SqlResult, Tick};
 use crate::plan::lir::Bound;
 

@@ -56,7 +56,7 @@ pub fn lower(
     query: &LogicalPlan,
     sql: &str,
 ) -> SqlResult<Plan> {
-    if let Some(function) = super::context::volatile_function(query) {
+    if let Some(function) = super::now::volatile_function(query) {
         return Err(SqlError::unsupported(format!("function {function}() cannot be used in a view"))
             .detail("its value changes from one evaluation to the next, so the view would have no one answer")
             .hint("store the value in a table column when the row is written"));
@@ -164,7 +164,7 @@ impl Lowering<'_> {
 
     fn expression(&self, expression: &Expr, schema: &DFSchema) -> SqlResult<ExprRef> {
         self.refuse_subquery(expression)?;
-        if super::context::expression_contains_now(expression) {
+        if super::now::expression_contains_now(expression) {
             return Err(SqlError::unsupported("now() can only be compared with a column in a WHERE clause")
                 .detail("a view that computes with now() would change every instant")
                 .hint("filter with WHERE event_time > now() - INTERVAL '5 minutes', and compute ages where the view is read"));

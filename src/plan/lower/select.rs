@@ -48,7 +48,7 @@ impl Lowering<'_> {
 
     pub(super) fn filter(&mut self, filter: &Filter) -> SqlResult<NodeRef> {
         let parts = split_conjunction(&filter.predicate);
-        let (timed, plain): (Vec<_>, Vec<_>) = parts.into_iter().partition(|e| super::super::context::expression_contains_now(e));
+        let (timed, plain): (Vec<_>, Vec<_>) = parts.into_iter().partition(|e| super::super::now::expression_contains_now(e));
         let mut node = match self.bounded_window(&filter.input, &plain)? {
             Some(node) => node,
             None => self.plan(&filter.input)?,

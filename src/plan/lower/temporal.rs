@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator as Op, cast, lit};
 
-use super::super::context::{expression_contains_now, is_now};
+use super::super::now::{expression_contains_now, is_now};
 use super::super::lir::{Bound, NodeRef, Operator};
 use super::Lowering;
 use crate::model::{SqlError, SqlResult};

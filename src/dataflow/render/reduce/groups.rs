@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use super::float_sum::take;
 use super::state::StateColumn;
 use crate::model::codec::RowCodec;
-use crate::model::rows::RowBuf;
+use crate::model::RowBuf;
 use crate::model::{Changes, SqlResult};
 use crate::plan::lir::Aggregate;
 

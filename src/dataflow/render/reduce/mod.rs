@@ -22,7 +22,7 @@ use super::{Gauge, fail};
 use crate::dataflow::operator::{Closing, ErrorChange, ErrorStream, Out, RowStream, on_tick};
 use crate::dataflow::trace::exchange::{RowDistributor, owner};
 use crate::model::error::code;
-use crate::model::rows::RowBuf;
+use crate::model::RowBuf;
 use crate::model::{Changes, SqlResult};
 use crate::plan::lir::Aggregate;
 use groups::Groups;

@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt64T
 
 use super::float_sum::{FloatSum, take};
 use crate::model::codec::RowCodec;
-use crate::model::rows::RowBuf;
+use crate::model::RowBuf;
 use crate::model::{Diff, SqlResult};
 use crate::plan::lir::{Aggregate, AggregateKind};
 
