@@ -154,6 +154,20 @@ mod tests {
     }
 
     #[test]
+    fn large_groups_of_one_word_sort_by_all_their_bytes() {
+        let mut random = ChaCha8Rng::seed_from_u64(14);
+        for shared in [0, 3, 9] {
+            let mut rows = RowBuf::default();
+            for _ in 0..2000 {
+                let mut row = vec![7u8; shared];
+                row.extend((0..random.random_range(0..14)).map(|_| random.random_range(0..2u8)));
+                rows.push(5, &row, 1);
+            }
+            assert_eq!(flat(&sort_rows(&rows)), reference(&[&rows]), "{shared} bytes shared");
+        }
+    }
+
+    #[test]
     fn words_sort_whatever_bits_vary() {
         let mut random = ChaCha8Rng::seed_from_u64(4);
         for bits in 0..=64 {
