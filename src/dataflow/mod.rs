@@ -25,7 +25,7 @@ use crate::plan::lir::{Layout, Plan};
 
 /// The layout and schema of the rows in every relation's errors.
 pub(crate) fn error_relation() -> (arrow::datatypes::SchemaRef, Layout) {
-    (Arc::clone(&render::serve_error_schema()), render::serve_error_layout())
+    (Arc::clone(&render::ERROR_SCHEMA), render::error_layout())
 }
 
 /// The workers of this process.

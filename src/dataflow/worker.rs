@@ -11,7 +11,8 @@ use timely::progress::Timestamp;
 use timely::worker::Worker;
 
 use super::render::table::{TableInput, TableRows};
-use super::render::{Clock, Meter, Registry, Renderer, Tap, table};
+use super::render::{Clock, Meter, Registry, Renderer, table};
+use super::reading::{compact, slices};
 use super::trace;
 use crate::model::RunSlice;
 use crate::model::{BadRow, RelationId, SqlResult, TableDef, Tick};
@@ -197,13 +198,13 @@ impl This<'_> {
             self.worker.step_or_park(None);
         }
         for served in self.registry.served.values_mut() {
-            trace::compact(&mut served.trace, upper);
-            trace::compact(&mut served.errors, upper);
+            compact(&mut served.trace, upper);
+            compact(&mut served.errors, upper);
         }
-        self.registry.shared.values_mut().for_each(|s| trace::compact(&mut s.trace, upper));
+        self.registry.shared.values_mut().for_each(|s| compact(&mut s.trace, upper));
         for (_, meter) in self.registry.meters.values_mut().flatten() {
             if let Meter::Trace(trace) = meter {
-                trace::compact(trace, upper);
+                compact(trace, upper);
             }
         }
     }
@@ -213,9 +214,9 @@ impl This<'_> {
         let mut changes = vec![];
         for (id, served) in &self.registry.served {
             for (watched, tap) in [(Watched::Rows(*id), &served.tap), (Watched::Errors(*id), &served.errors_tap)] {
-                let batches: Vec<_> = Tap::take(tap);
+                let batches: Vec<_> = tap.take();
                 if self.watched.contains(&watched) {
-                    changes.push((watched, batches.iter().flat_map(trace::slices).collect()));
+                    changes.push((watched, batches.iter().flat_map(slices).collect()));
                 }
             }
         }

@@ -145,7 +145,7 @@ impl Coordinator {
                 Event::Request(Request::Stop { reply }) => {
                     self.take_input(usize::MAX);
                     self.close_tick()?;
-                    drop(reply.send(()));
+                    reply.send(()).ok();
                     return Ok(());
                 }
                 Event::Request(request) => self.handle(request)?,
@@ -157,7 +157,7 @@ impl Coordinator {
                 if let Request::Stop { reply } = request {
                     self.take_input(usize::MAX);
                     self.close_tick()?;
-                    drop(reply.send(()));
+                    reply.send(()).ok();
                     return Ok(());
                 }
                 self.handle(request)?;
@@ -306,7 +306,7 @@ impl Coordinator {
                 let watched = if errors { Watched::Errors(relation) } else { Watched::Rows(relation) };
                 drop(reply.send(self.subscribe(watched, snapshot, feed)));
             }
-            Request::Stop { reply } => drop(reply.send(())),
+            Request::Stop { reply } => drop(reply.send(()).ok()),
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        EngineConfig { workers: 1, idle_tick: Some(Duration::from_millis(500)), tick_max: Duration::from_millis(100) }
+        EngineConfig { workers: 1, idle_tick: Some(Duration::from_millis(500)), tick_min: Duration::from_millis(5), tick_max: Duration::from_millis(100) }
     }
 }
 
@@ -111,7 +111,7 @@ impl Engine {
         let waits = self.ask(|reply| Request::FlushSources { reply }).await?;
         for wait in waits {
             // A source that has ended has nothing more to flush.
-            drop(wait.recv_async().await);
+            wait.recv_async().await.ok();
         }
         self.tick().await
     }

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider, view::ViewTable};
 use datafusion::common::ParamValues;
 use datafusion::execution::{SendableRecordBatchStream, SessionState as DataFusionState};
-use datafusion::logical_expr::{LogicalPlan, TableType};
+use datafusion::common::exec_err;
+use datafusion::logical_expr::{ColumnarValue, LogicalPlan, TableType, Volatility, create_udf};
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
@@ -44,6 +45,9 @@ pub(crate) fn context(catalog: &Arc<RwLock<Arc<Catalog>>>, requests: &flume::Sen
     register("public", Arc::new(live))?;
     register("trueup", Arc::new(System { source }))?;
     context.register_catalog("trueup", Arc::new(provider));
+    // Bound to the query's tick before it runs; see `bind_tick`.
+    let unbound = |_: &[ColumnarValue]| exec_err!("trueup_tick() is known only to queries");
+    context.register_udf(create_udf("trueup_tick", vec![], DataType::Int64, Volatility::Stable, Arc::new(unbound)));
     Ok(context)
 }
 
@@ -186,9 +190,9 @@ impl Engine {
     }
 
     fn state_with(&self, snapshots: Arc<Snapshots>) -> DataFusionState {
-        let state = self.shared.context.state();
-        let config = state.config().clone().with_extension(snapshots);
-        datafusion::execution::SessionStateBuilder::new_from_existing(state).with_config(config).build()
+        let mut state = self.shared.context.state();
+        state.config_mut().set_extension(snapshots);
+        state
     }
 
     async fn select(&self, query: &Query, parameters: &[ScalarValue], sql: &str) -> SqlResult<Outcome> {

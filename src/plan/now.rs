@@ -110,6 +110,11 @@ fn tick_time(expr: &Expr) -> Option<&TickTime> {
     }
 }
 
+/// Whether the expression is `now()` or `localtimestamp`, and nothing around it.
+pub fn is_instant(expr: &Expr) -> bool {
+    tick_time(expr).is_some_and(|t| matches!(t.part, Part::Instant | Part::Local))
+}
+
 /// Whether an expression of the plan, or of a subquery in it, depends on the tick's time.
 pub fn contains_now(plan: &LogicalPlan) -> bool {
     find(plan, |expr| tick_time(expr).map(|_| ())).is_some()

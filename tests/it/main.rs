@@ -1,1 +1,3 @@
-//! Integration tests.
+//! Integration tests: the engine in process, the protocol with real clients, the tree's shape.
+
+mod smoke;

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use datafusion::catalog::Session;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::memory::MemoryStream;
@@ -79,7 +81,8 @@ impl ExtensionPlanner for LeafPlanner {
         node: &dyn UserDefinedLogicalNode,
         _logical_inputs: &[&LogicalPlan],
         _physical_inputs: &[Arc<dyn ExecutionPlan>],
-        _session_state: &SessionState,
+        _session: &dyn Session,
+        _context: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let node: &dyn Any = node.as_any();
         node.downcast_ref::<Rows>().map(|_| self.slot.leaf()).transpose()
@@ -93,8 +96,6 @@ pub(crate) struct Fragment {
     context: Arc<TaskContext>,
     /// Rows it wants.
     pub input: SchemaRef,
-    /// Rows it yields.
-    pub output: SchemaRef,
 }
 
 impl Fragment {
@@ -108,8 +109,7 @@ impl Fragment {
         let slot = Slot::new(Arc::clone(&input));
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LeafPlanner { slot: Arc::clone(&slot) })]);
         let physical = block_on(planner.create_physical_plan(plan, state))?;
-        let output = physical.schema();
-        Ok(Fragment { slot, plan: physical, context: state.task_ctx(), input, output })
+        Ok(Fragment { slot, plan: physical, context: state.task_ctx(), input })
     }
 
     /// The operator's answer over `rows`.

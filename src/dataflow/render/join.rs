@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use differential_dataflow::trace::TraceReader;
 use timely::dataflow::channels::pact::Pipeline;
 
 use super::{ArrangedRows, BLOCK_ROWS, decode_block, fail};

@@ -28,14 +28,15 @@ use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Concatenate, Input, Operator as _};
 
-use super::operator::{ErrorStream, RowStream, at_once, on_tick};
-use super::trace::{self, Batch, Spans, Spine};
+use super::operator::{ErrorStream, RowStream, at_once};
+use super::reading::{self, Spans};
+use super::trace::{self, Spine};
 use crate::model::codec::RowCodec;
 use crate::model::RowBuf;
 use crate::model::{Changes, RelationId, SqlError, SqlResult, Tick};
 use crate::plan::lir::{Layout, NodeRef, Operator, Plan, layout_text};
 
-pub(crate) use serve::{Served, Tap};
+pub(crate) use serve::{ERROR_SCHEMA, Served, error_layout};
 
 /// An input handle that carries constants or nothing.
 pub(crate) type Clock = timely::dataflow::InputHandle<Tick, CapacityContainerBuilder<Vec<Changes>>>;
@@ -131,7 +132,7 @@ impl<'s, 'r> Renderer<'s, 'r> {
     pub(crate) fn view(mut self, plan: &Plan) -> SqlResult<(BTreeSet<RelationId>, Vec<Clock>)> {
         let rows = self.arrange(&plan.root, &plan.layout)?;
         let errors = std::mem::take(&mut self.errors);
-        let served = serve::serve(&mut self, rows, errors, plan.layout.clone(), Arc::clone(&plan.root.schema))?;
+        let served = serve::serve(&mut self, rows, errors, plan.layout.clone())?;
         self.registry.served.insert(self.relation, served);
         Ok((self.uses, self.clocks))
     }
@@ -217,7 +218,7 @@ impl<'s, 'r> Renderer<'s, 'r> {
             Operator::Recompute { input, fragment, on_empty, .. } => {
                 let rows = self.arrange(&input.input, &input.layout)?;
                 let fragment = fragment::Fragment::new(self.state, fragment).map_err(internal)?;
-                let owns_empty = *on_empty && trace::exchange::owner(0, self.peers) == self.worker;
+                let owns_empty = *on_empty && trace::route(0, self.peers) == self.worker;
                 let rendered = recompute::render(rows, fragment, &input.layout, &node.schema, owns_empty)?;
                 Ok(self.keep(rendered))
             }
@@ -301,9 +302,10 @@ impl<'s, 'r> Renderer<'s, 'r> {
         let (codec, positions, schema) = (rows.codec, layout.positions(), Arc::clone(schema));
         let (stream, _) = at_once(rows.arranged.stream, "Decode", move |spans: &mut Spans, out| {
             for batch in spans.drain(..).filter_map(|s| s.inner) {
-                trace::for_each_block(&batch, |rows, diffs| {
+                for slice in reading::slices(&batch) {
+                    let (rows, diffs) = (reading::rows(&slice), reading::diffs(&slice));
                     out.rows.push(decode_block(&codec, rows, diffs, &positions, &schema).unwrap_or_else(fail));
-                });
+                }
             }
         });
         stream
@@ -343,9 +345,4 @@ pub(crate) fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> 
 /// An error here breaks an invariant of ours: going on would make numbers wrong.
 pub(crate) fn fail<T>(error: SqlError) -> T {
     panic!("a dataflow cannot go on: {error}")
-}
-
-/// Prior batches of a trace: what it held before the tick being closed.
-pub(crate) fn prior(trace: &mut TraceAgent<Spine>, lower: Tick) -> Vec<Batch> {
-    trace::batches_through(trace, lower)
 }

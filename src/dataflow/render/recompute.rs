@@ -154,7 +154,7 @@ impl Recompute {
     /// What is left when old and new answers are added up.
     fn emit(&self, result: RowBuf, out: &mut Out) -> SqlResult<()> {
         let positions: Vec<usize> = (0..self.output.fields().len()).collect();
-        for chunk in sort_rows(result) {
+        for chunk in sort_rows(&result) {
             let slice = &chunk.slice;
             out.rows.push(decode_block(&self.result, rows(slice), diffs(slice), &positions, &self.output)?);
         }

@@ -18,7 +18,8 @@ use timely::dataflow::operators::{Concatenate, Operator as _, Probe};
 
 use super::{ArrangedRows, Meter, Renderer};
 use crate::dataflow::operator::{ErrorChange, ErrorStream, Out, on_tick};
-use crate::dataflow::trace::{Batch, Spans, Spine};
+use crate::dataflow::reading::Spans;
+use crate::dataflow::trace::{Batch, Spine};
 use crate::model::bytes::hash_bytes;
 use crate::model::codec::RowCodec;
 use crate::model::{Changes, Diff, SqlResult, Tick};
@@ -32,7 +33,6 @@ pub(crate) struct Served {
     pub trace: TraceAgent<Spine>,
     pub codec: RowCodec,
     pub layout: Layout,
-    pub schema: SchemaRef,
     pub tap: Tap,
     /// Rows of `trueup.errors` that are this relation's, without the relation's name.
     pub errors: TraceAgent<Spine>,
@@ -58,7 +58,6 @@ pub(crate) fn serve<'s>(
     rows: ArrangedRows<'s>,
     errors: Vec<ErrorStream<'s>>,
     layout: Layout,
-    schema: SchemaRef,
 ) -> SqlResult<Served> {
     let probe = ProbeHandle::new();
     let tap = tap(rows.arranged.stream.clone(), &probe);
@@ -76,7 +75,6 @@ pub(crate) fn serve<'s>(
         trace: rows.arranged.trace,
         codec: rows.codec,
         layout,
-        schema,
         tap,
         errors: errors.arranged.trace,
         errors_tap,

@@ -17,11 +17,11 @@ use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::{DistributorPact, Exchange, Pipeline};
 use timely::dataflow::operators::{Input, Operator as _};
 
+use super::join::{Row, fetch};
 use super::{Gauge, Renderer, fail, serve};
 use crate::dataflow::operator::{Closing, ErrorChange, Out, at_once, on_tick2};
-use crate::dataflow::trace::exchange::RowDistributor;
-use crate::dataflow::trace::gather::Gather;
-use crate::dataflow::trace::{self, Spine};
+use crate::dataflow::reading::{compact, flatten, prior};
+use crate::dataflow::trace::{self, Gather, RowDistributor, Spine};
 use crate::model::codec::RowCodec;
 use crate::model::error::code;
 use crate::model::RowBuf;
@@ -132,17 +132,17 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
         let trace: Rc<RefCell<Option<TraceAgent<Spine>>>> = Rc::default();
         let gauge = renderer.gauge("Upsert: tombstones, conflicts, quarantine".to_string());
         let mut upsert = Upsert::new(def, codec.clone(), layout.positions(), Rc::clone(&trace), gauge)?;
-        let exchange = Exchange::new(|q: &Quarantined| trace::exchange::spread(q.word));
+        let exchange = Exchange::new(|q: &Quarantined| q.word);
         let (changes, listed) =
             on_tick2(encoded, DistributorPact(RowDistributor::new), quarantined, exchange, "Upsert", move |rows, bad: Vec<Vec<Quarantined>>, closing, out| {
                 upsert.close(rows, bad.into_iter().flatten().collect(), closing, out).unwrap_or_else(fail);
             });
         errors.push(listed);
-        let arranged = trace::arrange_local(trace::flatten(changes), "Table");
+        let arranged = trace::arrange_local(flatten(changes), "Table");
         *trace.borrow_mut() = Some(arranged.trace.clone());
         super::ArrangedRows { arranged, codec }
     };
-    let served = serve::serve(&mut renderer, arranged, errors, layout, schema)?;
+    let served = serve::serve(&mut renderer, arranged, errors, layout)?;
     renderer.registry.served.insert(renderer.relation, served);
     Ok(TableInput { rows: rows_input, bad: bad_input })
 }
@@ -175,7 +175,7 @@ fn quarantine(codec: &RowCodec, row: BadRow, sequence: u64) -> Quarantined {
     if let Some(key) = &row.key {
         codec.encode_keys(key.columns(), 1, &mut keys).unwrap_or_else(fail);
     }
-    let (word, key) = if keys.is_empty() { (0, vec![]) } else { (keys.words()[0], keys.row(0).to_vec()) };
+    let (word, key) = if keys.is_empty() { (0, vec![]) } else { (keys.words[0], keys.row(0).to_vec()) };
     Quarantined { word, key, sequence, error: error_of(row) }
 }
 
@@ -259,17 +259,19 @@ impl Upsert {
         let trace = Rc::clone(&self.trace);
         let mut trace = trace.borrow_mut();
         let trace = trace.as_mut().ok_or_else(|| SqlError::internal("a table without its arrangement"))?;
-        let prior = super::prior(trace, closing.lower);
-        let mut stored = Gather::new(&prior, &words);
+        let prior = prior(trace, closing.lower);
+        let mut stored = Gather::default();
+        stored.load(&prior, &words);
+        let (mut found, mut held) = (vec![], vec![]);
         let mut changes = RowBuf::default();
         let mut at = 0;
         for (index, word) in words.iter().enumerate() {
-            let held = stored.rows(index);
+            fetch(&stored, index, &mut found, &mut held);
             let end = at + events[at..].iter().take_while(|e| e.word == *word).count();
             while at < end {
                 let key = self.codec.key(events[at].row);
                 let group = at + events[at..end].iter().take_while(|e| self.codec.key(e.row) == key).count();
-                let before = held.iter().map(|(row, _)| *row).find(|row| self.codec.key(row) == key);
+                let before = held.iter().map(|(row, _): &Row<'_>| *row).find(|row| self.codec.key(row) == key);
                 self.apply(*word, key, before, &mut events[at..group], &mut changes, &mut out.errors)?;
                 at = group;
             }
@@ -277,7 +279,7 @@ impl Upsert {
         if !changes.is_empty() {
             out.rows.push(changes);
         }
-        trace::compact(trace, closing.upper);
+        compact(trace, closing.upper);
         let kept = self.tombstones.len() + self.conflicts.len() + self.quarantine.len();
         self.gauge.set((kept, kept * 96));
         Ok(())
@@ -301,7 +303,8 @@ impl Upsert {
             // The greatest row is the newest; what is below it is stale, equal, or in conflict with it.
             Some(width) if plain && !self.tombstones.contains_key(key) => {
                 let newest = events.last().map(|e| e.row).max(before);
-                self.note_conflicts(key, newest, before.into_iter().chain(events.iter().map(|e| e.row)), width, errors)?;
+                let seen: Vec<&[u8]> = before.into_iter().chain(events.iter().map(|e| e.row)).collect();
+                self.note_conflicts(key, newest, &seen, width, errors)?;
                 newest
             }
             _ => {
@@ -374,7 +377,7 @@ impl Upsert {
             let forced = events.iter().any(|e| matches!(e.ask, Ask::ForceUpsert | Ask::ForceDelete));
             let upserts = events.iter().filter(|e| e.ask == Ask::Upsert && !forced).map(|e| e.row);
             let seen: Vec<&[u8]> = before.into_iter().filter(|_| !forced).chain(upserts).collect();
-            self.note_conflicts(key, row.as_deref(), seen.into_iter(), width, errors)?;
+            self.note_conflicts(key, row.as_deref(), &seen, width, errors)?;
         }
         Ok(row)
     }
@@ -393,18 +396,18 @@ impl Upsert {
     }
 
     /// Lists the rows of the winner's version that are not the winner, and takes back what no longer conflicts.
-    fn note_conflicts<'a>(
+    fn note_conflicts(
         &mut self,
         key: &[u8],
         winner: Option<&[u8]>,
-        seen: impl Iterator<Item = &'a [u8]>,
+        seen: &[&[u8]],
         width: usize,
         errors: &mut Vec<ErrorChange>,
     ) -> SqlResult<()> {
         let prefix = winner.map(|w| &w[..self.codec.key(w).len() + width]);
         let mut losers: Vec<Box<[u8]>> = vec![];
         let held = self.conflicts.remove(key).unwrap_or_default();
-        for row in held.iter().map(|r| &**r).chain(seen) {
+        for row in held.iter().map(|r| &**r).chain(seen.iter().copied()) {
             if prefix.is_some_and(|p| row.starts_with(p)) && Some(row) != winner && losers.iter().all(|l| **l != *row) {
                 losers.push(row.into());
             }

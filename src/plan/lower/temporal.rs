@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator as Op, cast, lit};
 
-use super::super::now::{expression_contains_now, is_now};
+use super::super::now::{expression_contains_now, is_instant};
 use super::super::lir::{Bound, NodeRef, Operator};
 use super::Lowering;
 use crate::model::{SqlError, SqlResult};
@@ -89,7 +89,7 @@ impl Lowering<'_> {
 /// Brings `timed op other` to the form `now op …`, moving added and subtracted terms to the other side.
 fn solve(timed: &Expr, op: Op, other: Expr) -> Option<Comparison> {
     match timed {
-        e if is_now(e) => Some(Comparison { op, other }),
+        e if is_instant(e) => Some(Comparison { op, other }),
         Expr::Cast(c) => solve(&c.expr, op, other),
         Expr::Alias(a) => solve(&a.expr, op, other),
         Expr::BinaryExpr(BinaryExpr { left, op: Op::Minus, right }) => match (expression_contains_now(left), expression_contains_now(right)) {

@@ -20,7 +20,7 @@ use timely::dataflow::operators::Operator as _;
 use super::map::{keep, payload};
 use super::{Gauge, fail};
 use crate::dataflow::operator::{Closing, ErrorChange, ErrorStream, Out, RowStream, on_tick};
-use crate::dataflow::trace::exchange::{RowDistributor, owner};
+use crate::dataflow::trace::{RowDistributor, route};
 use crate::model::error::code;
 use crate::model::RowBuf;
 use crate::model::{Changes, SqlResult};
@@ -81,7 +81,7 @@ impl Owned {
             let mut keys = RowBuf::default();
             groups.codec.encode_keys(always.columns(), always.num_rows(), &mut keys)?;
             for (word, key, _) in keys.iter() {
-                if owner(word, reduce.peers) == reduce.worker {
+                if route(word, reduce.peers) == reduce.worker {
                     pinned.push(groups.slot(word, key));
                 }
             }
