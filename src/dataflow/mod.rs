@@ -94,7 +94,11 @@ impl Workers {
     }
 
     /// Runs one tick over each worker's share of the input; the changes of watched relations, all workers' together.
-    pub(crate) fn tick(&self, tick: Tick, shares: Vec<BTreeMap<RelationId, TableShare>>) -> SqlResult<Vec<(Watched, Vec<RunSlice>)>> {
+    pub(crate) fn tick(
+        &self,
+        tick: Tick,
+        shares: Vec<BTreeMap<RelationId, TableShare>>,
+    ) -> SqlResult<Vec<(Watched, Vec<RunSlice>)>> {
         let shares = Mutex::new(shares.into_iter().map(Some).collect::<Vec<_>>());
         let take = |index: usize| shares.lock().ok().and_then(|mut s| s[index].take()).unwrap_or_default();
         self.done(|index| Command::Tick { tick, input: take(index) })
@@ -119,7 +123,11 @@ impl Workers {
     /// What operators keep, per worker.
     pub(crate) fn sizes(&self) -> SqlResult<Vec<(usize, Size)>> {
         let answers = self.ask(|_| Command::Sizes)?.into_iter().enumerate();
-        Ok(answers.flat_map(|(worker, a)| if let Answer::Sizes(s) = a { s } else { vec![] }.into_iter().map(move |s| (worker, s))).collect())
+        Ok(answers
+            .flat_map(|(worker, a)| {
+                if let Answer::Sizes(s) = a { s } else { vec![] }.into_iter().map(move |s| (worker, s))
+            })
+            .collect())
     }
 }
 

@@ -90,7 +90,8 @@ struct TickGate {
 impl TickGate {
     /// The frontier before and after, if it moved. A closed input stands at the end of time.
     fn advance(&mut self, frontiers: &[MutableAntichain<Tick>]) -> Option<(Tick, Tick)> {
-        let upper = frontiers.iter().map(|f| f.frontier().first().copied().unwrap_or(Tick::MAX)).min().unwrap_or(Tick::MAX);
+        let upper =
+            frontiers.iter().map(|f| f.frontier().first().copied().unwrap_or(Tick::MAX)).min().unwrap_or(Tick::MAX);
         assert!(upper >= self.upper, "a frontier went back from {} to {upper}", self.upper);
         let lower = std::mem::replace(&mut self.upper, upper);
         (upper > lower).then_some((lower, upper))
@@ -183,7 +184,12 @@ struct Emitter<R: Batched> {
 
 impl<R: Batched> Emitter<R> {
     fn new(rows: Output<Vec<R>>, errors: Output<Vec<ErrorChange>>) -> Self {
-        Emitter { rows: OutputBuilder::from(rows), errors: OutputBuilder::from(errors), held: vec![], out: Out::default() }
+        Emitter {
+            rows: OutputBuilder::from(rows),
+            errors: OutputBuilder::from(errors),
+            held: vec![],
+            out: Out::default(),
+        }
     }
 
     fn hold(&mut self, capabilities: Vec<Capability<Tick>>) {

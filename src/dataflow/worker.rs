@@ -10,9 +10,9 @@ use datafusion::execution::SessionState;
 use timely::progress::Timestamp;
 use timely::worker::Worker;
 
+use super::reading::{compact, slices};
 use super::render::table::{TableInput, TableRows};
 use super::render::{Clock, Meter, Registry, Renderer, table};
-use super::reading::{compact, slices};
 use super::trace;
 use crate::model::RunSlice;
 use crate::model::{BadRow, RelationId, SqlResult, TableDef, Tick};
@@ -81,7 +81,12 @@ struct Dataflow {
 }
 
 /// Runs a worker until it is told to stop.
-pub(crate) fn run(worker: &mut Worker, state: &SessionState, commands: &flume::Receiver<Command>, answers: &flume::Sender<Answer>) {
+pub(crate) fn run(
+    worker: &mut Worker,
+    state: &SessionState,
+    commands: &flume::Receiver<Command>,
+    answers: &flume::Sender<Answer>,
+) {
     let mut this = This {
         worker,
         state,
@@ -97,9 +102,9 @@ pub(crate) fn run(worker: &mut Worker, state: &SessionState, commands: &flume::R
             Command::Table(id, def) => Answer::Done(this.build(id, |renderer| {
                 table::render(renderer, &def).map(|input| (Some(input), BTreeSet::new(), vec![]))
             })),
-            Command::View(id, plan) => Answer::Done(this.build(id, |renderer| {
-                renderer.view(&plan).map(|(uses, clocks)| (None, uses, clocks))
-            })),
+            Command::View(id, plan) => {
+                Answer::Done(this.build(id, |renderer| renderer.view(&plan).map(|(uses, clocks)| (None, uses, clocks))))
+            }
             Command::Drop(id) => {
                 this.drop(id);
                 Answer::Done(Ok(vec![]))
@@ -109,10 +114,16 @@ pub(crate) fn run(worker: &mut Worker, state: &SessionState, commands: &flume::R
                 Answer::Done(Ok(this.changes()))
             }
             Command::Watch(relation, on) => {
-                if on { this.watched.insert(relation) } else { this.watched.remove(&relation) };
+                if on {
+                    this.watched.insert(relation)
+                } else {
+                    this.watched.remove(&relation)
+                };
                 Answer::Done(Ok(vec![]))
             }
-            Command::Snapshot(relations) => Answer::Snapshot(relations.into_iter().map(|r| (r, this.snapshot(r))).collect()),
+            Command::Snapshot(relations) => {
+                Answer::Snapshot(relations.into_iter().map(|r| (r, this.snapshot(r))).collect())
+            }
             Command::Sizes => Answer::Sizes(this.sizes()),
         };
         if answers.send(answer).is_err() {
@@ -254,7 +265,8 @@ impl This<'_> {
         // A dropped dataflow whose arrangements others read stays until they go.
         loop {
             let used: BTreeSet<RelationId> = self.dataflows.values().flat_map(|d| d.uses.iter().copied()).collect();
-            let free: Vec<RelationId> = self.dataflows.iter().filter(|(id, d)| d.dropped && !used.contains(id)).map(|(id, _)| *id).collect();
+            let free: Vec<RelationId> =
+                self.dataflows.iter().filter(|(id, d)| d.dropped && !used.contains(id)).map(|(id, _)| *id).collect();
             if free.is_empty() {
                 break;
             }

@@ -22,7 +22,10 @@ pub(crate) enum Object {
     /// Put in wherever it is named.
     View(Arc<LogicalPlan>),
     /// Another arrangement of a relation.
-    Index { plan: Arc<Plan>, relation: RelationId },
+    Index {
+        plan: Arc<Plan>,
+        relation: RelationId,
+    },
 }
 
 /// A named object.

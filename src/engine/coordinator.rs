@@ -25,7 +25,11 @@ pub(crate) type Reply<T> = flume::Sender<T>;
 /// What the coordinator is asked.
 pub(crate) enum Request {
     /// Make an object: the entry is planned against the catalog as it is when its turn comes.
-    Create { make: Box<dyn FnOnce(RelationId, &Catalog, &DataFusionState) -> SqlResult<Entry> + Send>, policy: Existing, reply: Reply<SqlResult<Option<RelationId>>> },
+    Create {
+        make: Box<dyn FnOnce(RelationId, &Catalog, &DataFusionState) -> SqlResult<Entry> + Send>,
+        policy: Existing,
+        reply: Reply<SqlResult<Option<RelationId>>>,
+    },
     /// Drop objects by id, those that depend on others first.
     Drop { make: Box<dyn FnOnce(&Catalog) -> SqlResult<Vec<RelationId>> + Send>, reply: Reply<SqlResult<()>> },
     /// Write rows; answered when the tick that holds them is published.
@@ -37,7 +41,13 @@ pub(crate) enum Request {
     /// What relations hold at the latest published tick.
     Snapshot { relations: Vec<RelationId>, system: bool, reply: Reply<SqlResult<Arc<Snapshots>>> },
     /// Follow a relation's changes.
-    Subscribe { relation: RelationId, errors: bool, snapshot: bool, feed: flume::Sender<FeedMessage>, reply: Reply<SqlResult<()>> },
+    Subscribe {
+        relation: RelationId,
+        errors: bool,
+        snapshot: bool,
+        feed: flume::Sender<FeedMessage>,
+        reply: Reply<SqlResult<()>>,
+    },
     /// Publish what there is and stop.
     Stop { reply: Reply<()> },
 }
@@ -140,7 +150,10 @@ impl Coordinator {
         let mut last_tick = Instant::now();
         loop {
             let until = |interval: Duration| interval.saturating_sub(last_tick.elapsed());
-            let timeout = self.config.idle_tick.map(|idle| until(if self.pending_rows > 0 { self.config.tick_min } else { idle }));
+            let timeout = self
+                .config
+                .idle_tick
+                .map(|idle| until(if self.pending_rows > 0 { self.config.tick_min } else { idle }));
             match self.next_event(timeout) {
                 Event::Request(Request::Stop { reply }) => {
                     self.take_input(usize::MAX);
@@ -169,7 +182,9 @@ impl Coordinator {
             } else if !manual {
                 self.take_input(self.rows_max);
             }
-            let due = self.pending_rows > 0 && !manual && (last_tick.elapsed() >= self.config.tick_min || self.pending_rows >= self.rows_max);
+            let due = self.pending_rows > 0
+                && !manual
+                && (last_tick.elapsed() >= self.config.tick_min || self.pending_rows >= self.rows_max);
             if !self.waiting.is_empty() || due || idle {
                 self.close_tick()?;
                 last_tick = Instant::now();
@@ -300,8 +315,12 @@ impl Coordinator {
                 self.waiting.push(reply);
             }
             Request::Tick { reply } => self.waiting.push(reply),
-            Request::FlushSources { reply } => drop(reply.send(self.sources.values().map(SourceHandle::flush).collect())),
-            Request::Snapshot { relations, system, reply } => drop(reply.send(self.snapshot(&relations, system).map(Arc::new))),
+            Request::FlushSources { reply } => {
+                drop(reply.send(self.sources.values().map(SourceHandle::flush).collect()))
+            }
+            Request::Snapshot { relations, system, reply } => {
+                drop(reply.send(self.snapshot(&relations, system).map(Arc::new)))
+            }
             Request::Subscribe { relation, errors, snapshot, feed, reply } => {
                 let watched = if errors { Watched::Errors(relation) } else { Watched::Rows(relation) };
                 drop(reply.send(self.subscribe(watched, snapshot, feed)));
@@ -335,12 +354,19 @@ impl Coordinator {
         if let Some(existing) = current.get(&entry.name) {
             match policy {
                 Existing::Keep => return Ok(None),
-                Existing::Replace if matches!(existing.object, Object::View(_)) == matches!(entry.object, Object::View(_)) => {
+                Existing::Replace
+                    if matches!(existing.object, Object::View(_)) == matches!(entry.object, Object::View(_)) =>
+                {
                     self.replaceable(&current, existing)?;
                     self.drop_object(existing.id)?;
                     catalog.remove(existing.id);
                 }
-                _ => return Err(SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{}\" already exists", entry.name))),
+                _ => {
+                    return Err(SqlError::new(
+                        code::DUPLICATE_TABLE,
+                        format!("relation \"{}\" already exists", entry.name),
+                    ));
+                }
             }
         }
         match &entry.object {
@@ -369,7 +395,12 @@ impl Coordinator {
             None => Ok(()),
             Some(dependent) => Err(SqlError::new(
                 code::DEPENDENT_OBJECTS_STILL_EXIST,
-                format!("cannot replace \"{}\": {} \"{}\" depends on it", existing.name, dependent.kind(), dependent.name),
+                format!(
+                    "cannot replace \"{}\": {} \"{}\" depends on it",
+                    existing.name,
+                    dependent.kind(),
+                    dependent.name
+                ),
             )
             .hint("drop and create the dependent views too")),
         }
@@ -438,7 +469,9 @@ impl Coordinator {
             pending = runs.into_values().flatten().flatten().collect();
         }
         // The first message is the state at the published tick, or the word that the feed begins after it.
-        if let Err(flume::TrySendError::Full(message)) = feed.try_send(FeedMessage { tick: self.published, runs: std::mem::take(&mut pending) }) {
+        if let Err(flume::TrySendError::Full(message)) =
+            feed.try_send(FeedMessage { tick: self.published, runs: std::mem::take(&mut pending) })
+        {
             pending = message.runs;
         }
         self.subscribers.push(Subscriber { watched, feed, pending });

@@ -40,7 +40,8 @@ impl Engine {
         refuse_append_only(&def, "DELETE")?;
         let rows = self.rows(LogicalPlan::clone(&dml.input), parameters, sql).await?;
         let count = rows.num_rows();
-        self.write(id, vec![TableRows { asks: asks(Op::Delete, true, count), batch: typed(&def, rows)?, sequence: 0 }]).await?;
+        self.write(id, vec![TableRows { asks: asks(Op::Delete, true, count), batch: typed(&def, rows)?, sequence: 0 }])
+            .await?;
         Ok(Outcome::Done { tag: "DELETE".to_string(), rows: Some(count as u64) })
     }
 
@@ -74,7 +75,11 @@ impl Engine {
         let (id, def) = self.table(table)?;
         let count = rows.num_rows();
         let column = |field: &Arc<Field>| -> ArrayRef {
-            let at = if columns.is_empty() { def.schema.index_of(field.name()).ok() } else { columns.iter().position(|c| c == field.name()) };
+            let at = if columns.is_empty() {
+                def.schema.index_of(field.name()).ok()
+            } else {
+                columns.iter().position(|c| c == field.name())
+            };
             at.map_or_else(|| new_null_array(field.data_type(), count), |at| Arc::clone(rows.column(at)))
         };
         let all = def.schema.fields().iter().map(column).collect();
@@ -86,7 +91,9 @@ impl Engine {
 
     fn dml(&self, statement: &SqlStatement, sql: &str) -> SqlResult<DmlStatement> {
         match statement_plan(&self.shared.context.state(), statement.clone(), sql)? {
-            LogicalPlan::Dml(dml) if matches!(dml.op, WriteOp::Insert(_) | WriteOp::Update | WriteOp::Delete) => Ok(dml),
+            LogicalPlan::Dml(dml) if matches!(dml.op, WriteOp::Insert(_) | WriteOp::Update | WriteOp::Delete) => {
+                Ok(dml)
+            }
             _ => Err(SqlError::unsupported("this form of INSERT, UPDATE or DELETE is not supported")),
         }
     }
@@ -116,11 +123,18 @@ impl Engine {
             StatementKind::CreateView { or_replace: true, .. } => Existing::Replace,
             _ => Existing::Refuse,
         };
-        let make = Box::new(move |id: RelationId, catalog: &Catalog, state: &_| entry_of(&statement, id, catalog, state));
+        let make =
+            Box::new(move |id: RelationId, catalog: &Catalog, state: &_| entry_of(&statement, id, catalog, state));
         self.ask(|reply| Request::Create { make, policy, reply }).await?.map(drop)
     }
 
-    pub(super) async fn drop_objects(&self, kind: ObjectKind, names: &[String], if_exists: bool, cascade: bool) -> SqlResult<()> {
+    pub(super) async fn drop_objects(
+        &self,
+        kind: ObjectKind,
+        names: &[String],
+        if_exists: bool,
+        cascade: bool,
+    ) -> SqlResult<()> {
         let names = names.to_vec();
         let make = Box::new(move |catalog: &Catalog| to_drop(catalog, kind, &names, if_exists, cascade));
         self.ask(|reply| Request::Drop { make, reply }).await?
@@ -150,7 +164,13 @@ pub(super) fn entry_of(
     }
 }
 
-fn to_drop(catalog: &Catalog, kind: ObjectKind, names: &[String], if_exists: bool, cascade: bool) -> SqlResult<Vec<RelationId>> {
+fn to_drop(
+    catalog: &Catalog,
+    kind: ObjectKind,
+    names: &[String],
+    if_exists: bool,
+    cascade: bool,
+) -> SqlResult<Vec<RelationId>> {
     let mut ids: Vec<RelationId> = vec![];
     for name in names {
         if if_exists && catalog.get(name).is_none() {
@@ -167,11 +187,15 @@ fn to_drop(catalog: &Catalog, kind: ObjectKind, names: &[String], if_exists: boo
         };
         if !fits {
             let is = entry.kind();
-            return Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is a {is}")).hint(format!("use DROP {}", is.to_uppercase())));
+            return Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is a {is}"))
+                .hint(format!("use DROP {}", is.to_uppercase())));
         }
         // An index goes with its relation, as in PostgreSQL.
         let dependents = catalog.dependents(entry.id);
-        let blocking = dependents.iter().filter_map(|d| catalog.by_id(*d)).find(|d| !matches!(d.object, Object::Index { .. }) && !names.contains(&d.name));
+        let blocking = dependents
+            .iter()
+            .filter_map(|d| catalog.by_id(*d))
+            .find(|d| !matches!(d.object, Object::Index { .. }) && !names.contains(&d.name));
         if let (Some(dependent), false) = (blocking, cascade) {
             return Err(SqlError::new(
                 code::DEPENDENT_OBJECTS_STILL_EXIST,
@@ -193,8 +217,11 @@ fn refuse_append_only(def: &TableDef, what: &str) -> SqlResult<()> {
     if !def.append_only {
         return Ok(());
     }
-    Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("cannot {what} from source \"{}\": it is append-only", def.name))
-        .hint("declare it as a TABLE to change its rows"))
+    Err(SqlError::new(
+        code::WRONG_OBJECT_TYPE,
+        format!("cannot {what} from source \"{}\": it is append-only", def.name),
+    )
+    .hint("declare it as a TABLE to change its rows"))
 }
 
 fn assigned_columns(statement: &SqlStatement) -> Vec<String> {
@@ -209,7 +236,11 @@ fn relaxed(schema: &SchemaRef) -> SchemaRef {
 /// Rows in the table's types, whatever their columns are called.
 fn typed(def: &TableDef, rows: RecordBatch) -> SqlResult<RecordBatch> {
     let cast = |(column, field): (&ArrayRef, &Arc<Field>)| {
-        if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { arrow::compute::cast(column, field.data_type()) }
+        if column.data_type() == field.data_type() {
+            Ok(Arc::clone(column))
+        } else {
+            arrow::compute::cast(column, field.data_type())
+        }
     };
     let columns = rows.columns().iter().zip(def.schema.fields()).map(cast).collect::<Result<Vec<_>, _>>();
     columns
@@ -224,7 +255,11 @@ fn checked(def: &TableDef, rows: RecordBatch) -> SqlResult<RecordBatch> {
         if !field.is_nullable() && column.null_count() > 0 {
             return Err(SqlError::new(
                 code::NOT_NULL_VIOLATION,
-                format!("null value in column \"{}\" of relation \"{}\" violates not-null constraint", field.name(), def.name),
+                format!(
+                    "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                    field.name(),
+                    def.name
+                ),
             ));
         }
     }

@@ -86,7 +86,8 @@ fn ordered(scripts: &[Script]) -> Result<Vec<Placed>, Vec<Diagnostic>> {
         let Some(name) = made_name(&p.statement) else { continue };
         if let Some(first) = makers.get(&name) {
             let other = scripts[placed[*first].script].path.display();
-            let error = SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" is defined twice")).detail(format!("also in {other}"));
+            let error = SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" is defined twice"))
+                .detail(format!("also in {other}"));
             errors.push(diagnostic(scripts, p.script, p.statement.offset, error));
         } else {
             makers.insert(name, at);
@@ -97,12 +98,16 @@ fn ordered(scripts: &[Script]) -> Result<Vec<Placed>, Vec<Diagnostic>> {
     let mut done: BTreeSet<usize> = BTreeSet::new();
     let mut order: Vec<usize> = vec![];
     while order.len() < placed.len() {
-        let ready: Vec<usize> = (0..placed.len()).filter(|at| !done.contains(at) && needs[*at].is_subset(&done)).collect();
+        let ready: Vec<usize> =
+            (0..placed.len()).filter(|at| !done.contains(at) && needs[*at].is_subset(&done)).collect();
         if ready.is_empty() {
             let stuck: Vec<usize> = (0..placed.len()).filter(|at| !done.contains(at)).collect();
             let names: Vec<String> = stuck.iter().filter_map(|at| made_name(&placed[*at].statement)).collect();
             let first = &placed[stuck[0]];
-            let error = SqlError::new(code::INVALID_DEFINITION, format!("views name each other in a circle: {}", names.join(", ")));
+            let error = SqlError::new(
+                code::INVALID_DEFINITION,
+                format!("views name each other in a circle: {}", names.join(", ")),
+            );
             errors.push(diagnostic(scripts, first.script, first.statement.offset, error));
             break;
         }
@@ -154,14 +159,18 @@ fn plan_all(scripts: &[Script]) -> Result<(Catalog, Vec<Diagnostic>), Vec<Diagno
         match entry_of(statement, catalog.new_id(), &current, &state) {
             Ok(entry) => {
                 if let Object::MaterializedView(plan) = &entry.object {
-                    let note = |w: &String| diagnostic(scripts, *script, statement.offset, SqlError::unsupported(format!("warning: {w}")));
+                    let note = |w: &String| {
+                        diagnostic(scripts, *script, statement.offset, SqlError::unsupported(format!("warning: {w}")))
+                    };
                     warnings.extend(plan.warnings.iter().map(note));
                 }
                 catalog.insert(entry);
                 *shared.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(catalog);
             }
             // What fails only because something it names has failed is not said again.
-            Err(error) if error.code == code::UNDEFINED_TABLE && named(statement).iter().any(|n| missing.contains(n)) => {
+            Err(error)
+                if error.code == code::UNDEFINED_TABLE && named(statement).iter().any(|n| missing.contains(n)) =>
+            {
                 missing.extend(made_name(statement));
             }
             Err(error) => {
@@ -187,7 +196,10 @@ pub fn explain(scripts: &[Script], view: &str) -> Result<SqlResult<String>, Vec<
     let (catalog, _) = plan_all(scripts)?;
     Ok(catalog.require(view).and_then(|entry| match &entry.object {
         Object::MaterializedView(plan) | Object::Index { plan, .. } => Ok(crate::plan::explain::explain(plan)),
-        _ => Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{view}\" is a {}, it has no plan of its own", entry.kind()))),
+        _ => Err(SqlError::new(
+            code::WRONG_OBJECT_TYPE,
+            format!("\"{view}\" is a {}, it has no plan of its own", entry.kind()),
+        )),
     }))
 }
 

@@ -42,7 +42,12 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        EngineConfig { workers: 1, idle_tick: Some(Duration::from_millis(500)), tick_min: Duration::from_millis(5), tick_max: Duration::from_millis(100) }
+        EngineConfig {
+            workers: 1,
+            idle_tick: Some(Duration::from_millis(500)),
+            tick_min: Duration::from_millis(5),
+            tick_max: Duration::from_millis(100),
+        }
     }
 }
 
@@ -79,7 +84,14 @@ impl Engine {
         let (input, input_receiver) = flume::bounded(INPUT_BATCHES);
         let catalog = Arc::new(RwLock::new(Arc::new(Catalog::default())));
         let context = query::context(&catalog, &requests)?;
-        let coordinator = Coordinator::new(config, Arc::clone(&catalog), context.state(), request_receiver, input_receiver, input.clone())?;
+        let coordinator = Coordinator::new(
+            config,
+            Arc::clone(&catalog),
+            context.state(),
+            request_receiver,
+            input_receiver,
+            input.clone(),
+        )?;
         let thread = std::thread::Builder::new().name("coordinator".to_string()).spawn(move || coordinator.run());
         let thread = thread.map_err(|e| SqlError::internal(format!("cannot start the coordinator: {e}")))?;
         let shared = Shared { requests, input, catalog, context, thread: std::sync::Mutex::new(Some(thread)) };
@@ -131,7 +143,10 @@ impl Engine {
 }
 
 /// Sends a request and waits for its answer.
-pub(crate) async fn ask<T: Send>(requests: &flume::Sender<Request>, request: impl FnOnce(flume::Sender<T>) -> Request) -> SqlResult<T> {
+pub(crate) async fn ask<T: Send>(
+    requests: &flume::Sender<Request>,
+    request: impl FnOnce(flume::Sender<T>) -> Request,
+) -> SqlResult<T> {
     let (reply, answer) = flume::bounded(1);
     requests.send_async(request(reply)).await.map_err(|_| stopped())?;
     answer.recv_async().await.map_err(|_| stopped())

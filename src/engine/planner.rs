@@ -80,7 +80,15 @@ pub(crate) fn view(id: RelationId, catalog: &Catalog, state: &DataFusionState, d
         let logical = renamed(logical, &names).map_err(|e| from_datafusion(e, def.sql))?;
         let schema = Arc::clone(logical.schema().inner());
         let object = Object::View(Arc::new(logical));
-        return Ok(Entry { id, name: def.name.to_string(), layout: Layout::new(vec![], 0), schema, object, depends_on, sql: def.sql.to_string() });
+        return Ok(Entry {
+            id,
+            name: def.name.to_string(),
+            layout: Layout::new(vec![], 0),
+            schema,
+            object,
+            depends_on,
+            sql: def.sql.to_string(),
+        });
     }
     let plan = plan_query(catalog, state, logical, def.name, &names, def.sql)?;
     Ok(Entry {
@@ -95,13 +103,27 @@ pub(crate) fn view(id: RelationId, catalog: &Catalog, state: &DataFusionState, d
 }
 
 /// The plan that would keep a query's answer.
-pub(crate) fn plan_query(catalog: &Catalog, state: &DataFusionState, logical: LogicalPlan, name: &str, columns: &[String], sql: &str) -> SqlResult<Plan> {
+pub(crate) fn plan_query(
+    catalog: &Catalog,
+    state: &DataFusionState,
+    logical: LogicalPlan,
+    name: &str,
+    columns: &[String],
+    sql: &str,
+) -> SqlResult<Plan> {
     let optimized = optimize(state, logical).map_err(|e| from_datafusion(e, sql))?;
     lower(state, catalog, name, columns, &optimized, sql)
 }
 
 /// An index as an entry: the relation once more, by other columns.
-pub(crate) fn index(id: RelationId, catalog: &Catalog, name: Option<&str>, relation: &str, columns: &[String], sql: &str) -> SqlResult<Entry> {
+pub(crate) fn index(
+    id: RelationId,
+    catalog: &Catalog,
+    name: Option<&str>,
+    relation: &str,
+    columns: &[String],
+    sql: &str,
+) -> SqlResult<Entry> {
     let target = catalog.require(relation)?;
     let info = catalog.relation(relation).ok_or_else(|| {
         SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{relation}\" cannot be indexed"))
@@ -109,16 +131,26 @@ pub(crate) fn index(id: RelationId, catalog: &Catalog, name: Option<&str>, relat
     })?;
     let column = |name: &String| {
         info.schema.index_of(name).map_err(|_| {
-            SqlError::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" of relation \"{relation}\" does not exist"))
+            SqlError::new(
+                code::UNDEFINED_COLUMN,
+                format!("column \"{name}\" of relation \"{relation}\" does not exist"),
+            )
         })
     };
     let key = columns.iter().map(column).collect::<SqlResult<Vec<usize>>>()?;
     let layout = Layout::new(key, info.schema.fields().len());
     let operator = Operator::Get { relation: info.id, name: info.name.clone() };
     let fields = info.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<Field>>();
-    let node = Node { fingerprint: operator.describe(), operator, schema: Arc::new(Schema::new(fields)), unique: info.unique };
+    let node =
+        Node { fingerprint: operator.describe(), operator, schema: Arc::new(Schema::new(fields)), unique: info.unique };
     let name = name.map_or_else(|| format!("{relation}_{}_idx", columns.join("_")), str::to_string);
-    let plan = Plan { name: name.clone(), root: Arc::new(node), layout: layout.clone(), schema: Arc::clone(&info.schema), warnings: vec![] };
+    let plan = Plan {
+        name: name.clone(),
+        root: Arc::new(node),
+        layout: layout.clone(),
+        schema: Arc::clone(&info.schema),
+        warnings: vec![],
+    };
     Ok(Entry {
         id,
         name,
@@ -143,7 +175,9 @@ fn depends_on(catalog: &Catalog, logical: &LogicalPlan, sql: &str) -> SqlResult<
         }
     }
     let words: BTreeSet<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    ids.extend(catalog.iter().filter(|e| matches!(e.object, Object::View(_)) && words.contains(e.name.as_str())).map(|e| e.id));
+    ids.extend(
+        catalog.iter().filter(|e| matches!(e.object, Object::View(_)) && words.contains(e.name.as_str())).map(|e| e.id),
+    );
     Ok(ids)
 }
 
@@ -156,8 +190,10 @@ fn column_names(logical: &LogicalPlan, def: &ViewDef<'_>) -> SqlResult<Vec<Strin
         fields.iter().enumerate().map(|(i, f)| def.columns.get(i).unwrap_or(f.name()).clone()).collect();
     let mut seen = BTreeSet::new();
     match names.iter().find(|n| !seen.insert(n.as_str())) {
-        Some(twice) => Err(SqlError::new(code::DUPLICATE_COLUMN, format!("column \"{twice}\" specified more than once"))
-            .hint("name one of them with AS")),
+        Some(twice) => {
+            Err(SqlError::new(code::DUPLICATE_COLUMN, format!("column \"{twice}\" specified more than once"))
+                .hint("name one of them with AS"))
+        }
         None => Ok(names),
     }
 }

@@ -8,8 +8,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider, view::ViewTable};
 use datafusion::common::ParamValues;
-use datafusion::execution::{SendableRecordBatchStream, SessionState as DataFusionState};
 use datafusion::common::exec_err;
+use datafusion::execution::{SendableRecordBatchStream, SessionState as DataFusionState};
 use datafusion::logical_expr::{ColumnarValue, LogicalPlan, TableType, Volatility, create_udf};
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -22,9 +22,9 @@ use super::catalog::{Catalog, Entry, Object};
 use super::coordinator::{FeedMessage, Request};
 use super::planner::{self, scanned, statement_plan};
 use super::{Engine, ask, system};
+use crate::model::codec::RowCodec;
 use crate::model::error::code;
 use crate::model::snapshot::consolidate;
-use crate::model::codec::RowCodec;
 use crate::model::{Changes, RelationId, RunSlice, SqlError, SqlResult, Tick};
 use crate::plan::error::from_datafusion;
 use crate::plan::explain::explain;
@@ -34,7 +34,10 @@ use crate::plan::statement::{CursorOf, ExplainOf, ObjectKind, ShowKind, Statemen
 use crate::views::{RelationTable, SnapshotSource, Snapshots, SystemTable};
 
 /// The context statements are planned in: catalog `trueup`, schema `public` the live relations, schema `trueup` the system's.
-pub(crate) fn context(catalog: &Arc<RwLock<Arc<Catalog>>>, requests: &flume::Sender<Request>) -> SqlResult<SessionContext> {
+pub(crate) fn context(
+    catalog: &Arc<RwLock<Arc<Catalog>>>,
+    requests: &flume::Sender<Request>,
+) -> SqlResult<SessionContext> {
     let context = crate::plan::context::session_context();
     let source: Arc<dyn SnapshotSource> = Arc::new(Requests { requests: requests.clone() });
     let live = Live { catalog: Arc::clone(catalog), source: Arc::clone(&source) };
@@ -97,7 +100,9 @@ impl SchemaProvider for Live {
 
     async fn table(&self, name: &str) -> datafusion::error::Result<Option<Arc<dyn TableProvider>>> {
         let catalog = self.now();
-        let Some(entry) = catalog.get(name).filter(|e| !matches!(e.object, Object::Index { .. })) else { return Ok(None) };
+        let Some(entry) = catalog.get(name).filter(|e| !matches!(e.object, Object::Index { .. })) else {
+            return Ok(None);
+        };
         Ok(Some(match &entry.object {
             Object::View(plan) => Arc::new(ViewTable::new(LogicalPlan::clone(plan), Some(entry.sql.clone()))),
             object => Arc::new(RelationTable {
@@ -129,7 +134,8 @@ impl SchemaProvider for System {
     async fn table(&self, name: &str) -> datafusion::error::Result<Option<Arc<dyn TableProvider>>> {
         let found = system::SCHEMAS.iter().find(|(n, _)| *n == name);
         Ok(found.map(|(name, schema)| {
-            Arc::new(SystemTable { name, schema: Arc::clone(schema), source: Arc::clone(&self.source) }) as Arc<dyn TableProvider>
+            Arc::new(SystemTable { name, schema: Arc::clone(schema), source: Arc::clone(&self.source) })
+                as Arc<dyn TableProvider>
         }))
     }
 
@@ -163,9 +169,18 @@ impl Engine {
     }
 
     /// Runs a planned query over snapshots of all it scans, taken at one tick.
-    pub(super) async fn run_plan(&self, plan: LogicalPlan, parameters: &[ScalarValue], sql: &str) -> SqlResult<(SchemaRef, SendableRecordBatchStream)> {
+    pub(super) async fn run_plan(
+        &self,
+        plan: LogicalPlan,
+        parameters: &[ScalarValue],
+        sql: &str,
+    ) -> SqlResult<(SchemaRef, SendableRecordBatchStream)> {
         let refused = |e| from_datafusion(e, sql);
-        let plan = if parameters.is_empty() { plan } else { plan.with_param_values(ParamValues::from(parameters.to_vec())).map_err(refused)? };
+        let plan = if parameters.is_empty() {
+            plan
+        } else {
+            plan.with_param_values(ParamValues::from(parameters.to_vec())).map_err(refused)?
+        };
         let snapshots = self.snapshots(&plan).await?;
         let plan = bind_now(plan, snapshots.tick).map_err(refused)?;
         let plan = bind_tick(plan, snapshots.tick).map_err(refused)?;
@@ -264,7 +279,9 @@ impl Engine {
                 let entry = catalog.require(name)?;
                 rows_of(&["Name", "Create Sql"], vec![vec![entry.name.clone(), entry.sql.clone()]])
             }
-            ShowKind::Variable(_) | ShowKind::All => Err(SqlError::internal("run-time parameters belong to the session")),
+            ShowKind::Variable(_) | ShowKind::All => {
+                Err(SqlError::internal("run-time parameters belong to the session"))
+            }
         }
     }
 }
@@ -279,9 +296,9 @@ impl Database for Engine {
         let sql = statement.text.as_str();
         let state = self.shared.context.state();
         let plan = match &statement.kind {
-            StatementKind::Query(query) | StatementKind::CopyTo { query, .. } | StatementKind::Declare { of: CursorOf::Query(query), .. } => {
-                planner::logical_plan(&state, query, sql)?
-            }
+            StatementKind::Query(query)
+            | StatementKind::CopyTo { query, .. }
+            | StatementKind::Declare { of: CursorOf::Query(query), .. } => planner::logical_plan(&state, query, sql)?,
             StatementKind::Insert(dml) | StatementKind::Update(dml) | StatementKind::Delete(dml) => {
                 statement_plan(&state, SqlStatement::clone(dml), sql)?
             }
@@ -294,7 +311,9 @@ impl Database for Engine {
             StatementKind::Show(ShowKind::Create(..)) => {
                 return Ok(Description { parameters: vec![], columns: Some(text_schema(&["Name", "Create Sql"])) });
             }
-            StatementKind::Show(_) => return Ok(Description { parameters: vec![], columns: Some(text_schema(&["Name"])) }),
+            StatementKind::Show(_) => {
+                return Ok(Description { parameters: vec![], columns: Some(text_schema(&["Name"])) });
+            }
             StatementKind::Subscribe(subscribe) => {
                 let schema = Arc::clone(&self.catalog().require(&subscribe.relation)?.schema);
                 return Ok(Description { parameters: vec![], columns: Some(schema) });
@@ -302,7 +321,8 @@ impl Database for Engine {
             _ => return Ok(Description { parameters: vec![], columns: None }),
         };
         let inferred = plan.get_parameter_types().map_err(|e| from_datafusion(e, sql))?;
-        let highest = inferred.keys().filter_map(|k| k.trim_start_matches('$').parse::<usize>().ok()).max().unwrap_or(0);
+        let highest =
+            inferred.keys().filter_map(|k| k.trim_start_matches('$').parse::<usize>().ok()).max().unwrap_or(0);
         let of = |at: usize| {
             let declared = parameter_types.get(at).cloned().flatten();
             declared.or_else(|| inferred.get(&format!("${}", at + 1)).cloned().flatten()).unwrap_or(DataType::Utf8)
@@ -313,13 +333,18 @@ impl Database for Engine {
         Ok(Description { parameters, columns })
     }
 
-    async fn execute(&self, _session: &mut SessionState, statement: &Statement, parameters: &[ScalarValue]) -> SqlResult<Outcome> {
+    async fn execute(
+        &self,
+        _session: &mut SessionState,
+        statement: &Statement,
+        parameters: &[ScalarValue],
+    ) -> SqlResult<Outcome> {
         let sql = statement.text.as_str();
         let done = |tag: &str| Ok(Outcome::Done { tag: tag.to_string(), rows: None });
         match &statement.kind {
-            StatementKind::Query(query) | StatementKind::CopyTo { query, .. } | StatementKind::Declare { of: CursorOf::Query(query), .. } => {
-                self.select(query, parameters, sql).await
-            }
+            StatementKind::Query(query)
+            | StatementKind::CopyTo { query, .. }
+            | StatementKind::Declare { of: CursorOf::Query(query), .. } => self.select(query, parameters, sql).await,
             StatementKind::Insert(dml) => self.insert(dml, parameters, sql).await,
             StatementKind::Update(dml) => self.update(dml, parameters, sql).await,
             StatementKind::Delete(dml) => self.delete(dml, parameters, sql).await,
@@ -340,7 +365,8 @@ impl Database for Engine {
                 done("CREATE INDEX")
             }
             StatementKind::CreateSink { .. } => {
-                Err(SqlError::unsupported("CREATE SINK is not available in this version").hint("read changes with COPY (SUBSCRIBE TO view) TO STDOUT"))
+                Err(SqlError::unsupported("CREATE SINK is not available in this version")
+                    .hint("read changes with COPY (SUBSCRIBE TO view) TO STDOUT"))
             }
             StatementKind::Drop { kind, names, if_exists, cascade } => {
                 self.drop_objects(*kind, names, *if_exists, *cascade).await?;
@@ -377,7 +403,10 @@ impl Database for Engine {
         let field = |name: &String| {
             let found = def.schema.field_with_name(name);
             found.cloned().map_err(|_| {
-                SqlError::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" of relation \"{}\" does not exist", entry.name))
+                SqlError::new(
+                    code::UNDEFINED_COLUMN,
+                    format!("column \"{name}\" of relation \"{}\" does not exist", entry.name),
+                )
             })
         };
         Ok(Arc::new(Schema::new(columns.iter().map(field).collect::<SqlResult<Vec<Field>>>()?)))
@@ -433,7 +462,8 @@ impl Decoder {
         for block in consolidate(parts, 8192) {
             let columns = self.codec.decode(block.iter().map(|(_, row, _)| row))?;
             let columns: Vec<ArrayRef> = self.positions.iter().map(|p| Arc::clone(&columns[*p])).collect();
-            let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|e| SqlError::internal(e.to_string()))?;
+            let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
+                .map_err(|e| SqlError::internal(e.to_string()))?;
             changes.push(Changes { batch, diffs: block.diffs });
         }
         Ok(changes)
@@ -461,7 +491,9 @@ fn text_schema(names: &[&str]) -> SchemaRef {
 
 fn rows_of(names: &[&str], rows: Vec<Vec<String>>) -> SqlResult<Outcome> {
     let schema = text_schema(names);
-    let columns = (0..names.len()).map(|c| Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r[c]))) as ArrayRef).collect();
+    let columns = (0..names.len())
+        .map(|c| Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r[c]))) as ArrayRef)
+        .collect();
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|e| SqlError::internal(e.to_string()))?;
     let stream = RecordBatchStreamAdapter::new(Arc::clone(&schema), futures::stream::iter([Ok(batch)]));
     Ok(Outcome::Rows { schema, stream: Box::pin(stream) })

@@ -44,8 +44,26 @@ pub(crate) static SCHEMAS: LazyLock<Vec<(&'static str, SchemaRef)>> = LazyLock::
     };
     let (text, int, tick, flag) = (DataType::Utf8, DataType::Int64, DataType::UInt64, DataType::Boolean);
     vec![
-        ("views", schema(&[("name", text.clone()), ("kind", text.clone()), ("tick", tick.clone()), ("depends_on", text.clone()), ("definition", text.clone())])),
-        ("operators", schema(&[("relation", text.clone()), ("worker", int.clone()), ("operator", text.clone()), ("rows", int.clone()), ("bytes", int.clone())])),
+        (
+            "views",
+            schema(&[
+                ("name", text.clone()),
+                ("kind", text.clone()),
+                ("tick", tick.clone()),
+                ("depends_on", text.clone()),
+                ("definition", text.clone()),
+            ]),
+        ),
+        (
+            "operators",
+            schema(&[
+                ("relation", text.clone()),
+                ("worker", int.clone()),
+                ("operator", text.clone()),
+                ("rows", int.clone()),
+                ("bytes", int.clone()),
+            ]),
+        ),
         (
             "errors",
             schema(&[
@@ -68,7 +86,16 @@ pub(crate) static SCHEMAS: LazyLock<Vec<(&'static str, SchemaRef)>> = LazyLock::
                 ("finished", flag),
             ]),
         ),
-        ("ticks", schema(&[("tick", tick), ("ticks", int.clone()), ("rows", int.clone()), ("last_rows", int), ("last_ms", DataType::Float64)])),
+        (
+            "ticks",
+            schema(&[
+                ("tick", tick),
+                ("ticks", int.clone()),
+                ("rows", int.clone()),
+                ("last_rows", int),
+                ("last_ms", DataType::Float64),
+            ]),
+        ),
     ]
 });
 
@@ -139,7 +166,8 @@ pub(crate) fn relations(
     for (relation, schema) in SCHEMAS.iter() {
         let batch = match *relation {
             "errors" => self::errors(schema, &errors)?,
-            _ => RecordBatch::try_new(Arc::clone(schema), columns(relation)?).map_err(|e| SqlError::internal(e.to_string()))?,
+            _ => RecordBatch::try_new(Arc::clone(schema), columns(relation)?)
+                .map_err(|e| SqlError::internal(e.to_string()))?,
         };
         relations.insert((*relation).to_string(), batch);
     }

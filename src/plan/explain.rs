@@ -6,7 +6,8 @@ use super::lir::{NodeRef, Plan, layout_text};
 
 /// The plan of a view. A sub-plan that occurs twice is written once.
 pub fn explain(plan: &Plan) -> String {
-    let columns: Vec<String> = plan.schema.fields().iter().enumerate().map(|(i, f)| format!("#{i} {}", f.name())).collect();
+    let columns: Vec<String> =
+        plan.schema.fields().iter().enumerate().map(|(i, f)| format!("#{i} {}", f.name())).collect();
     let mut text = format!("View {} {}\n  columns: {}\n", plan.name, layout_text(&plan.layout), columns.join(", "));
     node(&plan.root, 1, &mut HashSet::new(), &mut text);
     for warning in &plan.warnings {

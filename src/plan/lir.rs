@@ -270,7 +270,9 @@ impl Operator {
     pub fn inputs(&self) -> Vec<&NodeRef> {
         match self {
             Operator::Get { .. } | Operator::Constant { .. } => vec![],
-            Operator::Map { input, .. } | Operator::Temporal { input, .. } | Operator::Reduce { input, .. } => vec![input],
+            Operator::Map { input, .. } | Operator::Temporal { input, .. } | Operator::Reduce { input, .. } => {
+                vec![input]
+            }
             Operator::TopK { input, .. } | Operator::Recompute { input, .. } => vec![&input.input],
             Operator::Union { inputs } => inputs.iter().collect(),
             Operator::Join { left, right, .. } => vec![&left.input, &right.input],
@@ -301,7 +303,9 @@ impl Operator {
                 let limit = limit.map_or("all".into(), |l| l.to_string());
                 write!(line, "TopK {} offset {offset} limit {limit}", layout_text(&input.layout))
             }
-            Operator::Recompute { input, label, .. } => write!(line, "Recompute {}: {label}", layout_text(&input.layout)),
+            Operator::Recompute { input, label, .. } => {
+                write!(line, "Recompute {}: {label}", layout_text(&input.layout))
+            }
         }
         .expect("writing to a string");
         line
@@ -326,7 +330,8 @@ fn list(items: impl Iterator<Item = String>) -> String {
 fn constant_text(rows: &RecordBatch) -> String {
     let shown = rows.slice(0, rows.num_rows().min(1000));
     let text = arrow::util::pretty::pretty_format_batches(&[shown]).map(|t| t.to_string()).unwrap_or_default();
-    let lines = text.lines().filter(|l| l.starts_with('|')).skip(1).map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines =
+        text.lines().filter(|l| l.starts_with('|')).skip(1).map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "));
     lines.collect::<Vec<_>>().join(" ")
 }
 
@@ -351,6 +356,12 @@ fn bound_text(bound: &Bound) -> String {
 /// `(key columns | other columns in order)`, descending ones marked.
 pub fn layout_text(layout: &Layout) -> String {
     let key = layout.key.iter().map(|c| format!("#{c}")).collect::<Vec<_>>().join(" ");
-    let rest = layout.rest.iter().map(|(c, o)| format!("#{c}{}{}", if o.descending { " desc" } else { "" }, if o.nulls_first == SortOptions::default().nulls_first { "" } else { " nulls last" }));
+    let rest = layout.rest.iter().map(|(c, o)| {
+        format!(
+            "#{c}{}{}",
+            if o.descending { " desc" } else { "" },
+            if o.nulls_first == SortOptions::default().nulls_first { "" } else { " nulls last" }
+        )
+    });
     format!("({key} | {})", rest.collect::<Vec<_>>().join(" "))
 }

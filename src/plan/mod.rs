@@ -6,15 +6,15 @@
 
 pub mod context;
 pub mod error;
+pub mod explain;
+pub mod fragment;
 mod functions;
 mod json;
+pub mod lir;
+pub mod lower;
 pub mod now;
+pub mod optimize;
 pub mod parse;
 pub mod place;
 pub mod statement;
 pub mod types;
-pub mod lir;
-pub mod optimize;
-pub mod fragment;
-pub mod lower;
-pub mod explain;

@@ -28,7 +28,13 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Rows stored as `codec` says: column `i` of `schema` at `positions[i]`, the key made of columns `key`.
-    pub fn new(schema: SchemaRef, codec: RowCodec, positions: Vec<usize>, key: Vec<usize>, parts: Vec<Vec<RunSlice>>) -> Self {
+    pub fn new(
+        schema: SchemaRef,
+        codec: RowCodec,
+        positions: Vec<usize>,
+        key: Vec<usize>,
+        parts: Vec<Vec<RunSlice>>,
+    ) -> Self {
         Snapshot { schema, codec, positions, key, parts }
     }
 
@@ -38,7 +44,10 @@ impl Snapshot {
     }
 
     /// All rows, in blocks decoded as they are asked for; only the columns of `projection`, in its order.
-    pub fn batches(&self, projection: Option<Vec<usize>>) -> impl Iterator<Item = SqlResult<RecordBatch>> + Send + use<> {
+    pub fn batches(
+        &self,
+        projection: Option<Vec<usize>>,
+    ) -> impl Iterator<Item = SqlResult<RecordBatch>> + Send + use<> {
         let this = self.clone();
         consolidate(self.parts.clone(), BATCH_ROWS).map(move |block| this.decode(&block, projection.as_deref()))
     }
@@ -68,10 +77,16 @@ impl Snapshot {
             return Err(SqlError::internal(format!("a relation holds a row {diff} times: {row:?}")));
         }
         if block.iter().any(|(_, _, diff)| diff != 1) {
-            let repeat = |(at, (_, _, diff)): (usize, (u64, &[u8], i64))| std::iter::repeat_n(at as u64, usize::try_from(diff).unwrap_or(0));
+            let repeat = |(at, (_, _, diff)): (usize, (u64, &[u8], i64))| {
+                std::iter::repeat_n(at as u64, usize::try_from(diff).unwrap_or(0))
+            };
             let indices = UInt64Array::from_iter_values(block.iter().enumerate().flat_map(repeat));
             rows = indices.len();
-            columns = columns.iter().map(|c| arrow::compute::take(c, &indices, None)).collect::<Result<_, _>>().map_err(internal)?;
+            columns = columns
+                .iter()
+                .map(|c| arrow::compute::take(c, &indices, None))
+                .collect::<Result<_, _>>()
+                .map_err(internal)?;
         }
         let schema = Arc::new(self.schema.project(picked).map_err(internal)?);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));

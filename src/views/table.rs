@@ -47,7 +47,11 @@ fn external(error: SqlError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-async fn snapshots_of(state: &dyn Session, source: &Arc<dyn SnapshotSource>, id: Option<RelationId>) -> Result<Arc<Snapshots>> {
+async fn snapshots_of(
+    state: &dyn Session,
+    source: &Arc<dyn SnapshotSource>,
+    id: Option<RelationId>,
+) -> Result<Arc<Snapshots>> {
     let given = state.config().get_extension::<Snapshots>();
     if let Some(given) = given.filter(|g| id.is_none_or(|id| g.relations.contains_key(&id))) {
         return Ok(given);
@@ -78,7 +82,10 @@ impl TableProvider for RelationTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let snapshots = snapshots_of(state, &self.source, Some(self.id)).await?;
         let main = snapshots.relations.get(&self.id).ok_or_else(|| {
-            external(SqlError::new(crate::model::error::code::UNDEFINED_TABLE, "the relation was dropped while the query was planned"))
+            external(SqlError::new(
+                crate::model::error::code::UNDEFINED_TABLE,
+                "the relation was dropped while the query was planned",
+            ))
         })?;
         let indexes = snapshots.indexes.get(&self.id).into_iter().flatten().filter_map(|i| snapshots.relations.get(i));
         for snapshot in std::iter::once(main).chain(indexes) {
@@ -92,7 +99,8 @@ impl TableProvider for RelationTable {
             Some(columns) => Arc::new(self.schema.project(columns)?),
             None => Arc::clone(&self.schema),
         };
-        let partition = Arc::new(Scan { snapshot: main.clone(), projection: projection.cloned(), schema: Arc::clone(&schema) });
+        let partition =
+            Arc::new(Scan { snapshot: main.clone(), projection: projection.cloned(), schema: Arc::clone(&schema) });
         Ok(Arc::new(StreamingTableExec::try_new(schema, vec![partition], None, vec![], false, None)?))
     }
 }
@@ -168,7 +176,11 @@ impl TableProvider for SystemTable {
         if !snapshots.system.contains_key(self.name) {
             snapshots = self.source.snapshots(&[], true).await.map_err(external)?;
         }
-        let rows = snapshots.system.get(self.name).cloned().unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(&self.schema)));
+        let rows = snapshots
+            .system
+            .get(self.name)
+            .cloned()
+            .unwrap_or_else(|| RecordBatch::new_empty(Arc::clone(&self.schema)));
         Ok(MemorySourceConfig::try_new_exec(&[vec![rows]], Arc::clone(&self.schema), projection.cloned())?)
     }
 }

@@ -29,14 +29,27 @@ async fn orders_payments_and_refunds_meet() {
             .unwrap_or_else(|e| panic!("{e}"));
         println!("{}", show(&engine, "SELECT * FROM trueup.views").await);
         println!("{:?} {:?}", engine.relation("orders"), engine.relation("total"));
-        for t in ["orders", "payments", "order_state", "total"] { println!("{t} {:?}", engine.query(&format!("SELECT * FROM {t}")).await.err()); }
+        for t in ["orders", "payments", "order_state", "total"] {
+            println!("{t} {:?}", engine.query(&format!("SELECT * FROM {t}")).await.err());
+        }
         println!("{:?}", engine.run("INSERT INTO orders VALUES (1, 0, 7, 10.00)").await.err());
-        engine.run("INSERT INTO orders VALUES (1, 0, 7, 10.00), (2, 0, 7, 20.50), (3, 0, 8, 5)").await.unwrap_or_else(|e| panic!("{e}"));
-        engine.run("INSERT INTO payments VALUES (1, 1, 4.00), (2, 1, 6), (3, 9, 1)").await.unwrap_or_else(|e| panic!("{e}"));
+        engine
+            .run("INSERT INTO orders VALUES (1, 0, 7, 10.00), (2, 0, 7, 20.50), (3, 0, 8, 5)")
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
+        engine
+            .run("INSERT INTO payments VALUES (1, 1, 4.00), (2, 1, 6), (3, 9, 1)")
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
         for view in ["order_state", "by_sku", "total", "ranked", "top"] {
             println!("{view}\n{}", show(&engine, &format!("SELECT * FROM {view} ORDER BY 1")).await);
         }
-        engine.run("INSERT INTO orders VALUES (1, 1, 8, 11.00), (2, -1, 7, 99); DELETE FROM payments WHERE payment_id = 2").await.unwrap_or_else(|e| panic!("{e}"));
+        engine
+            .run(
+                "INSERT INTO orders VALUES (1, 1, 8, 11.00), (2, -1, 7, 99); DELETE FROM payments WHERE payment_id = 2",
+            )
+            .await
+            .unwrap_or_else(|e| panic!("{e}"));
         for view in ["order_state", "by_sku", "total", "ranked", "top"] {
             println!("{view}\n{}", show(&engine, &format!("SELECT * FROM {view} ORDER BY 1")).await);
         }

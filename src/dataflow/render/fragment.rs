@@ -13,10 +13,10 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use futures::TryStreamExt;
 use futures::executor::block_on;
@@ -107,7 +107,8 @@ impl Fragment {
         };
         let input = relaxed(leaf.node.schema().inner());
         let slot = Slot::new(Arc::clone(&input));
-        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LeafPlanner { slot: Arc::clone(&slot) })]);
+        let planner =
+            DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LeafPlanner { slot: Arc::clone(&slot) })]);
         let physical = block_on(planner.create_physical_plan(plan, state))?;
         Ok(Fragment { slot, plan: physical, context: state.task_ctx(), input })
     }

@@ -33,15 +33,22 @@ pub(crate) fn render<'s>(
     };
     let (mut left_trace, mut right_trace) = (left.arranged.trace, right.arranged.trace);
     let name = format!("Join {kind:?}");
-    Ok(on_tick2(left.arranged.stream, Pipeline, right.arranged.stream, Pipeline, &name, move |l: Vec<Spans>, r: Vec<Spans>, closing: Closing, out| {
-        let (l, r) = (batches(l), batches(r));
-        if !l.is_empty() || !r.is_empty() {
-            let before = (prior(&mut left_trace, closing.lower), prior(&mut right_trace, closing.lower));
-            join.close(&l, &r, &before.0, &before.1, out);
-        }
-        compact(&mut left_trace, closing.upper);
-        compact(&mut right_trace, closing.upper);
-    }))
+    Ok(on_tick2(
+        left.arranged.stream,
+        Pipeline,
+        right.arranged.stream,
+        Pipeline,
+        &name,
+        move |l: Vec<Spans>, r: Vec<Spans>, closing: Closing, out| {
+            let (l, r) = (batches(l), batches(r));
+            if !l.is_empty() || !r.is_empty() {
+                let before = (prior(&mut left_trace, closing.lower), prior(&mut right_trace, closing.lower));
+                join.close(&l, &r, &before.0, &before.1, out);
+            }
+            compact(&mut left_trace, closing.upper);
+            compact(&mut right_trace, closing.upper);
+        },
+    ))
 }
 
 /// A row with its count, borrowed from a run.
@@ -194,7 +201,12 @@ pub(super) fn fetch<'a>(gather: &'a Gather, at: usize, found: &mut Vec<GatheredR
 }
 
 /// The distinct keys among rows of one word: nearly always one.
-pub(super) fn keys<'a>(left: &[Row<'a>], left_codec: &RowCodec, right: &[Row<'a>], right_codec: &RowCodec) -> Vec<&'a [u8]> {
+pub(super) fn keys<'a>(
+    left: &[Row<'a>],
+    left_codec: &RowCodec,
+    right: &[Row<'a>],
+    right_codec: &RowCodec,
+) -> Vec<&'a [u8]> {
     let all = left.iter().map(|(r, _)| left_codec.key(r)).chain(right.iter().map(|(r, _)| right_codec.key(r)));
     let mut keys: Vec<&[u8]> = vec![];
     for key in all {
@@ -334,7 +346,9 @@ impl Writer {
         }
         let rows = &self.rows;
         let bytes = (0..rows.len()).map(|at| rows.row(at));
-        out.rows.push(decode_block(&self.codec, bytes, rows.diffs.clone(), &self.positions, &self.schema).unwrap_or_else(fail));
+        out.rows.push(
+            decode_block(&self.codec, bytes, rows.diffs.clone(), &self.positions, &self.schema).unwrap_or_else(fail),
+        );
         self.rows.clear();
     }
 }

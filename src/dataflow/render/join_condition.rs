@@ -44,15 +44,22 @@ pub(crate) fn render<'s>(
     };
     let (mut left_trace, mut right_trace) = (left.arranged.trace, right.arranged.trace);
     let name = format!("Join {kind:?} if");
-    Ok(on_tick2(left.arranged.stream, Pipeline, right.arranged.stream, Pipeline, &name, move |l: Vec<Spans>, r: Vec<Spans>, closing: Closing, out| {
-        let (l, r) = (batches(l), batches(r));
-        if !l.is_empty() || !r.is_empty() {
-            let before = (prior(&mut left_trace, closing.lower), prior(&mut right_trace, closing.lower));
-            join.close(&l, &r, &before.0, &before.1, out).unwrap_or_else(fail);
-        }
-        compact(&mut left_trace, closing.upper);
-        compact(&mut right_trace, closing.upper);
-    }))
+    Ok(on_tick2(
+        left.arranged.stream,
+        Pipeline,
+        right.arranged.stream,
+        Pipeline,
+        &name,
+        move |l: Vec<Spans>, r: Vec<Spans>, closing: Closing, out| {
+            let (l, r) = (batches(l), batches(r));
+            if !l.is_empty() || !r.is_empty() {
+                let before = (prior(&mut left_trace, closing.lower), prior(&mut right_trace, closing.lower));
+                join.close(&l, &r, &before.0, &before.1, out).unwrap_or_else(fail);
+            }
+            compact(&mut left_trace, closing.upper);
+            compact(&mut right_trace, closing.upper);
+        },
+    ))
 }
 
 struct ConditionJoin {
@@ -66,7 +73,14 @@ struct ConditionJoin {
 }
 
 impl ConditionJoin {
-    fn close(&mut self, left: &[Batch], right: &[Batch], left_before: &[Batch], right_before: &[Batch], out: &mut Out) -> SqlResult<()> {
+    fn close(
+        &mut self,
+        left: &[Batch],
+        right: &[Batch],
+        left_before: &[Batch],
+        right_before: &[Batch],
+        out: &mut Out,
+    ) -> SqlResult<()> {
         let words = union(&distinct_words(left), &distinct_words(right));
         let load = |batches: &[Batch]| {
             let mut gather = Gather::default();
@@ -147,7 +161,15 @@ impl ConditionJoin {
         Ok(holds)
     }
 
-    fn evaluate(&self, rows: &RowBuf, from: usize, len: usize, sign: Diff, holds: &mut Vec<bool>, out: &mut Out) -> SqlResult<()> {
+    fn evaluate(
+        &self,
+        rows: &RowBuf,
+        from: usize,
+        len: usize,
+        sign: Diff,
+        holds: &mut Vec<bool>,
+        out: &mut Out,
+    ) -> SqlResult<()> {
         if len == 0 {
             return Ok(());
         }

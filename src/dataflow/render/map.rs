@@ -38,7 +38,11 @@ pub(crate) fn chain(node: &NodeRef) -> (&NodeRef, Vec<&Step>) {
 }
 
 /// Renders a chain of steps as one operator.
-pub(crate) fn render<'s>(input: RowStream<'s>, below: &Node, steps: &[&Step]) -> Result<(RowStream<'s>, ErrorStream<'s>)> {
+pub(crate) fn render<'s>(
+    input: RowStream<'s>,
+    below: &Node,
+    steps: &[&Step],
+) -> Result<(RowStream<'s>, ErrorStream<'s>)> {
     let mut schema = Arc::clone(&below.schema);
     let mut ready = vec![];
     for step in steps {
@@ -50,7 +54,8 @@ pub(crate) fn render<'s>(input: RowStream<'s>, below: &Node, steps: &[&Step]) ->
             }
             Step::Unnest { lists, structs, schema: result, options } => {
                 let slot = Slot::new(with_diff(&schema));
-                let plan = UnnestExec::new(slot.leaf()?, lists.clone(), structs.clone(), with_diff(result), options.clone())?;
+                let plan =
+                    UnnestExec::new(slot.leaf()?, lists.clone(), structs.clone(), with_diff(result), options.clone())?;
                 schema = relaxed(result);
                 let context = Arc::new(TaskContext::default());
                 Ready::Unnest { slot, plan: Arc::new(plan), context, schema: Arc::clone(&schema) }
@@ -101,7 +106,11 @@ fn run(steps: &[Ready], changes: Changes) -> Result<Changes> {
                 if kept == diffs.len() {
                     continue;
                 }
-                diffs = diffs.into_iter().zip(mask.iter()).filter_map(|(d, keep)| (keep == Some(true)).then_some(d)).collect();
+                diffs = diffs
+                    .into_iter()
+                    .zip(mask.iter())
+                    .filter_map(|(d, keep)| (keep == Some(true)).then_some(d))
+                    .collect();
                 batch = filter_record_batch(&batch, &mask)?;
             }
             Ready::Project(expressions, schema) => batch = project(&batch, expressions, schema)?,
@@ -127,7 +136,11 @@ fn true_mask(mask: &BooleanArray) -> BooleanArray {
 }
 
 /// Evaluates expressions over a batch into the columns of `schema`.
-pub(crate) fn project(batch: &RecordBatch, expressions: &[Arc<dyn PhysicalExpr>], schema: &SchemaRef) -> Result<RecordBatch> {
+pub(crate) fn project(
+    batch: &RecordBatch,
+    expressions: &[Arc<dyn PhysicalExpr>],
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
     let rows = batch.num_rows();
     let columns = expressions.iter().map(|e| e.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<ArrayRef>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -175,7 +188,8 @@ pub(crate) fn payload(batch: &RecordBatch) -> String {
 pub(crate) fn keep(changes: &Changes, mask: &BooleanArray) -> Result<Changes, ArrowError> {
     let filter = FilterBuilder::new(mask).optimize().build();
     let columns = changes.batch.columns().iter().map(|c| filter.filter(c)).collect::<Result<Vec<_>, _>>()?;
-    let diffs = changes.diffs.iter().zip(mask.iter()).filter_map(|(d, k)| (k == Some(true)).then_some(*d)).collect::<Vec<_>>();
+    let diffs =
+        changes.diffs.iter().zip(mask.iter()).filter_map(|(d, k)| (k == Some(true)).then_some(*d)).collect::<Vec<_>>();
     let options = RecordBatchOptions::new().with_row_count(Some(diffs.len()));
     Ok(Changes { batch: RecordBatch::try_new_with_options(changes.batch.schema(), columns, &options)?, diffs })
 }

@@ -31,8 +31,8 @@ use timely::dataflow::operators::{Concatenate, Input, Operator as _};
 use super::operator::{ErrorStream, RowStream, at_once};
 use super::reading::{self, Spans};
 use super::trace::{self, Spine};
-use crate::model::codec::RowCodec;
 use crate::model::RowBuf;
+use crate::model::codec::RowCodec;
 use crate::model::{Changes, RelationId, SqlError, SqlResult, Tick};
 use crate::plan::lir::{Layout, NodeRef, Operator, Plan, layout_text};
 
@@ -182,7 +182,8 @@ impl<'s, 'r> Renderer<'s, 'r> {
                 // Names of columns may differ between inputs; batches are told apart by schema further on.
                 let (rows, _) = at_once(union, "Union", move |data: &mut Vec<Changes>, out| {
                     for changes in data.drain(..) {
-                        let batch = batch(&schema, changes.batch.columns().to_vec(), changes.diffs.len()).unwrap_or_else(fail);
+                        let batch =
+                            batch(&schema, changes.batch.columns().to_vec(), changes.diffs.len()).unwrap_or_else(fail);
                         out.rows.push(Changes { batch, diffs: changes.diffs });
                     }
                 });
@@ -261,7 +262,11 @@ impl<'s, 'r> Renderer<'s, 'r> {
                 let stream = self.stream(node)?;
                 let rows = self.arrange_stream(stream, layout, &node.schema)?;
                 let trace = rows.arranged.trace.clone();
-                let label = format!("{} by {}", node.operator.describe().split_whitespace().next().unwrap_or(""), layout_text(layout));
+                let label = format!(
+                    "{} by {}",
+                    node.operator.describe().split_whitespace().next().unwrap_or(""),
+                    layout_text(layout)
+                );
                 self.registry.meters.entry(self.relation).or_default().push((label, Meter::Trace(trace.clone())));
                 let shared = SharedTrace { trace, codec: rows.codec.clone(), owner: self.relation };
                 self.registry.shared.insert(name.clone(), shared);
@@ -273,7 +278,12 @@ impl<'s, 'r> Renderer<'s, 'r> {
     }
 
     /// Encodes and arranges a stream.
-    pub(crate) fn arrange_stream(&mut self, stream: RowStream<'s>, layout: &Layout, schema: &SchemaRef) -> SqlResult<ArrangedRows<'s>> {
+    pub(crate) fn arrange_stream(
+        &mut self,
+        stream: RowStream<'s>,
+        layout: &Layout,
+        schema: &SchemaRef,
+    ) -> SqlResult<ArrangedRows<'s>> {
         let codec = RowCodec::new(&layout.fields(schema), layout.key.len())?;
         let encoder = codec.clone();
         let columns = layout.columns();
@@ -282,10 +292,13 @@ impl<'s, 'r> Renderer<'s, 'r> {
                 input.for_each(|capability, data: &mut Vec<Changes>| {
                     let mut rows = RowBuf::default();
                     for changes in data.drain(..) {
-                        let arrays: Vec<ArrayRef> = columns.iter().map(|c| Arc::clone(changes.batch.column(*c))).collect();
+                        let arrays: Vec<ArrayRef> =
+                            columns.iter().map(|c| Arc::clone(changes.batch.column(*c))).collect();
                         encoder.encode(&arrays, &changes.diffs, &mut rows).unwrap_or_else(fail);
                         if rows.len() >= BLOCK_ROWS {
-                            output.session_with_builder(&capability.retain_stamp(0)).give_container(&mut std::mem::take(&mut rows));
+                            output
+                                .session_with_builder(&capability.retain_stamp(0))
+                                .give_container(&mut std::mem::take(&mut rows));
                         }
                     }
                     if !rows.is_empty() {
@@ -339,7 +352,8 @@ pub(crate) fn decode_block<'a>(
 /// A batch of columns, also of none.
 pub(crate) fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> SqlResult<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|e| SqlError::internal(e.to_string()))
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+        .map_err(|e| SqlError::internal(e.to_string()))
 }
 
 /// An error here breaks an invariant of ours: going on would make numbers wrong.

@@ -112,9 +112,14 @@ impl Recompute {
             Ok(batches) => {
                 for answer in batches {
                     let columns = answer.columns().iter().zip(self.output.fields()).map(|(c, f)| {
-                        if c.data_type() == f.data_type() { Ok(Arc::clone(c)) } else { arrow::compute::cast(c, f.data_type()) }
+                        if c.data_type() == f.data_type() {
+                            Ok(Arc::clone(c))
+                        } else {
+                            arrow::compute::cast(c, f.data_type())
+                        }
                     });
-                    let columns = columns.collect::<Result<Vec<ArrayRef>, _>>().map_err(|e| SqlError::internal(e.to_string()))?;
+                    let columns =
+                        columns.collect::<Result<Vec<ArrayRef>, _>>().map_err(|e| SqlError::internal(e.to_string()))?;
                     self.result.encode(&columns, &vec![sign; answer.num_rows()], result)?;
                 }
                 Ok(())
@@ -140,12 +145,14 @@ impl Recompute {
         let mut columns: Vec<ArrayRef> = self.positions[..width].iter().map(|p| Arc::clone(&columns[*p])).collect();
         let mut rows = all.len();
         if all.iter().any(|(_, count)| *count != 1) {
-            let indices = all.iter().enumerate().flat_map(|(at, (_, count))| {
-                std::iter::repeat_n(at as u64, usize::try_from(*count).unwrap_or(0))
-            });
+            let indices = all
+                .iter()
+                .enumerate()
+                .flat_map(|(at, (_, count))| std::iter::repeat_n(at as u64, usize::try_from(*count).unwrap_or(0)));
             let indices = UInt64Array::from_iter_values(indices);
             rows = indices.len();
-            let take = |c: &ArrayRef| arrow::compute::take(c, &indices, None).map_err(|e| SqlError::internal(e.to_string()));
+            let take =
+                |c: &ArrayRef| arrow::compute::take(c, &indices, None).map_err(|e| SqlError::internal(e.to_string()));
             columns = columns.iter().map(take).collect::<SqlResult<_>>()?;
         }
         batch(&self.fragment.input, columns, rows)

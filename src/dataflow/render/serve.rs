@@ -16,7 +16,7 @@ use timely::dataflow::ProbeHandle;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::{Concatenate, Operator as _, Probe};
 
-use super::{ArrangedRows, Meter, Renderer};
+use super::{ArrangedRows, Renderer};
 use crate::dataflow::operator::{ErrorChange, ErrorStream, Out, on_tick};
 use crate::dataflow::reading::Spans;
 use crate::dataflow::trace::{Batch, Spine};
@@ -62,15 +62,15 @@ pub(crate) fn serve<'s>(
     let probe = ProbeHandle::new();
     let tap = tap(rows.arranged.stream.clone(), &probe);
     let all = renderer.scope.concatenate(errors);
-    let route = |e: &ErrorChange| hash_bytes(e.payload.as_bytes()) ^ hash_bytes(e.position.as_deref().unwrap_or("").as_bytes());
+    let route =
+        |e: &ErrorChange| hash_bytes(e.payload.as_bytes()) ^ hash_bytes(e.position.as_deref().unwrap_or("").as_bytes());
     let mut ledger = Ledger::default();
-    let (listed, _) = on_tick(all, Exchange::new(route), "Errors", move |data: Vec<Vec<ErrorChange>>, closing, out: &mut Out| {
-        ledger.close(data.into_iter().flatten(), closing.upper - 1, out);
-    });
+    let (listed, _) =
+        on_tick(all, Exchange::new(route), "Errors", move |data: Vec<Vec<ErrorChange>>, closing, out: &mut Out| {
+            ledger.close(data.into_iter().flatten(), closing.upper - 1, out);
+        });
     let errors = renderer.arrange_stream(listed, &error_layout(), &ERROR_SCHEMA)?;
     let errors_tap = self::tap(errors.arranged.stream, &probe);
-    let meters = renderer.registry.meters.entry(renderer.relation).or_default();
-    meters.push(("Serve".to_string(), Meter::Trace(rows.arranged.trace.clone())));
     Ok(Served {
         trace: rows.arranged.trace,
         codec: rows.codec,
@@ -137,7 +137,9 @@ impl Ledger {
 }
 
 fn error_batch(rows: &[(Tick, ErrorChange, Diff)]) -> Changes {
-    let text = |f: fn(&ErrorChange) -> &str| Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, e, _)| f(e)))) as ArrayRef;
+    let text = |f: fn(&ErrorChange) -> &str| {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, e, _)| f(e)))) as ArrayRef
+    };
     let columns = vec![
         Arc::new(UInt64Array::from_iter_values(rows.iter().map(|(t, _, _)| *t))) as ArrayRef,
         Arc::new(StringArray::from_iter(rows.iter().map(|(_, e, _)| e.position.as_deref()))),

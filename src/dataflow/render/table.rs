@@ -18,13 +18,13 @@ use timely::dataflow::channels::pact::{DistributorPact, Exchange, Pipeline};
 use timely::dataflow::operators::{Input, Operator as _};
 
 use super::join::{Row, fetch};
-use super::{Gauge, Renderer, fail, serve};
+use super::{Gauge, Meter, Renderer, fail, serve};
 use crate::dataflow::operator::{Closing, ErrorChange, Out, at_once, on_tick2};
 use crate::dataflow::reading::{compact, flatten, prior};
 use crate::dataflow::trace::{self, Gather, RowDistributor, Spine};
+use crate::model::RowBuf;
 use crate::model::codec::RowCodec;
 use crate::model::error::code;
-use crate::model::RowBuf;
 use crate::model::{BadRow, Changes, OnConflict, Op, SqlError, SqlResult, TableDef, Tick};
 use crate::plan::lir::Layout;
 
@@ -97,7 +97,11 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
         let (stream, _) = at_once(rows, "Bag", |data: &mut Vec<TableRows>, out| {
             for rows in data.drain(..) {
                 let sign = |a: &Ask| if matches!(a, Ask::Delete | Ask::ForceDelete) { -1 } else { 1 };
-                let diffs = if rows.asks.is_empty() { vec![1; rows.batch.num_rows()] } else { rows.asks.iter().map(sign).collect() };
+                let diffs = if rows.asks.is_empty() {
+                    vec![1; rows.batch.num_rows()]
+                } else {
+                    rows.asks.iter().map(sign).collect()
+                };
                 out.rows.push(Changes { batch: rows.batch, diffs });
             }
         });
@@ -121,27 +125,36 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
             }
         });
         let keys = codec.clone();
-        let quarantined = bad.unary::<CapacityContainerBuilder<Vec<Quarantined>>, _, _, _>(Pipeline, "Bad", move |_, _| {
-            move |input, output| {
-                input.for_each(|capability, data: &mut Vec<(BadRow, u64)>| {
-                    let rows = data.drain(..).map(|(row, sequence)| quarantine(&keys, row, sequence));
-                    output.session(&capability.retain_stamp(0)).give_iterator(rows);
-                });
-            }
-        });
+        let quarantined =
+            bad.unary::<CapacityContainerBuilder<Vec<Quarantined>>, _, _, _>(Pipeline, "Bad", move |_, _| {
+                move |input, output| {
+                    input.for_each(|capability, data: &mut Vec<(BadRow, u64)>| {
+                        let rows = data.drain(..).map(|(row, sequence)| quarantine(&keys, row, sequence));
+                        output.session(&capability.retain_stamp(0)).give_iterator(rows);
+                    });
+                }
+            });
         let trace: Rc<RefCell<Option<TraceAgent<Spine>>>> = Rc::default();
         let gauge = renderer.gauge("Upsert: tombstones, conflicts, quarantine".to_string());
         let mut upsert = Upsert::new(def, codec.clone(), layout.positions(), Rc::clone(&trace), gauge)?;
         let exchange = Exchange::new(|q: &Quarantined| q.word);
-        let (changes, listed) =
-            on_tick2(encoded, DistributorPact(RowDistributor::new), quarantined, exchange, "Upsert", move |rows, bad: Vec<Vec<Quarantined>>, closing, out| {
+        let (changes, listed) = on_tick2(
+            encoded,
+            DistributorPact(RowDistributor::new),
+            quarantined,
+            exchange,
+            "Upsert",
+            move |rows, bad: Vec<Vec<Quarantined>>, closing, out| {
                 upsert.close(rows, bad.into_iter().flatten().collect(), closing, out).unwrap_or_else(fail);
-            });
+            },
+        );
         errors.push(listed);
         let arranged = trace::arrange_local(flatten(changes), "Table");
         *trace.borrow_mut() = Some(arranged.trace.clone());
         super::ArrangedRows { arranged, codec }
     };
+    let meter = ("Table".to_string(), Meter::Trace(arranged.arranged.trace.clone()));
+    renderer.registry.meters.entry(renderer.relation).or_default().push(meter);
     let served = serve::serve(&mut renderer, arranged, errors, layout)?;
     renderer.registry.served.insert(renderer.relation, served);
     Ok(TableInput { rows: rows_input, bad: bad_input })
@@ -229,7 +242,10 @@ impl Upsert {
         let version_width = def.version.map(|v| {
             let field = def.schema.field(v);
             field.data_type().primitive_width().map(|w| w + 1).ok_or_else(|| {
-                SqlError::unsupported(format!("version column \"{}\" must be an integer, decimal, date or timestamp", field.name()))
+                SqlError::unsupported(format!(
+                    "version column \"{}\" must be an integer, decimal, date or timestamp",
+                    field.name()
+                ))
             })
         });
         Ok(Upsert {
@@ -245,14 +261,21 @@ impl Upsert {
         })
     }
 
-    fn close(&mut self, rows: Vec<RowBuf>, bad: Vec<Quarantined>, closing: Closing, out: &mut Out<RowBuf>) -> SqlResult<()> {
+    fn close(
+        &mut self,
+        rows: Vec<RowBuf>,
+        bad: Vec<Quarantined>,
+        closing: Closing,
+        out: &mut Out<RowBuf>,
+    ) -> SqlResult<()> {
         for row in bad {
             out.errors.push(row.error.clone());
             if !row.key.is_empty() {
                 self.quarantine.entry(row.key.into()).or_default().push((row.sequence, row.error));
             }
         }
-        let mut events: Vec<Event<'_>> = rows.iter().flat_map(|r| r.iter()).map(|(word, row, _)| Event::read(word, row)).collect();
+        let mut events: Vec<Event<'_>> =
+            rows.iter().flat_map(|r| r.iter()).map(|(word, row, _)| Event::read(word, row)).collect();
         events.sort_unstable_by(|a, b| (a.word, a.row, a.sequence).cmp(&(b.word, b.row, b.sequence)));
         let mut words: Vec<u64> = events.iter().map(|e| e.word).collect();
         words.dedup();
@@ -297,7 +320,9 @@ impl Upsert {
     ) -> SqlResult<()> {
         let latest = events.iter().map(|e| e.sequence).max().unwrap_or(0);
         self.release_quarantine(key, latest, errors);
-        let plain = self.version_width.is_some() && self.on_conflict == OnConflict::Overwrite && events.iter().all(|e| e.ask == Ask::Upsert);
+        let plain = self.version_width.is_some()
+            && self.on_conflict == OnConflict::Overwrite
+            && events.iter().all(|e| e.ask == Ask::Upsert);
         let owned: Vec<u8>;
         let after: Option<&[u8]> = match self.version_width {
             // The greatest row is the newest; what is below it is stale, equal, or in conflict with it.
@@ -321,7 +346,13 @@ impl Upsert {
     }
 
     /// Applies events one by one, in arrival order; the key's row after them.
-    fn replay(&mut self, key: &[u8], before: Option<&[u8]>, events: &[Event<'_>], errors: &mut Vec<ErrorChange>) -> SqlResult<Option<Vec<u8>>> {
+    fn replay(
+        &mut self,
+        key: &[u8],
+        before: Option<&[u8]>,
+        events: &[Event<'_>],
+        errors: &mut Vec<ErrorChange>,
+    ) -> SqlResult<Option<Vec<u8>>> {
         let mut row: Option<Vec<u8>> = before.map(<[u8]>::to_vec);
         for event in events {
             let version = |row: &[u8]| self.version_width.map(|w| self.codec.value(row)[..w].to_vec());

@@ -15,8 +15,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use super::map::error_row;
 use super::{Gauge, fail};
 use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick};
-use crate::model::codec::RowCodec;
 use crate::model::RowBuf;
+use crate::model::codec::RowCodec;
 use crate::model::{Changes, Diff, SqlResult, Tick};
 use crate::plan::lir::Bound;
 
@@ -68,11 +68,17 @@ impl Waiting {
         let mut encoded = RowBuf::default();
         for changes in data.into_iter().flatten() {
             let rows = changes.diffs.len();
-            let (from, until) = match (self.limits(&self.lowers, &changes, Ordering::Latest), self.limits(&self.uppers, &changes, Ordering::Earliest)) {
+            let (from, until) = match (
+                self.limits(&self.lowers, &changes, Ordering::Latest),
+                self.limits(&self.uppers, &changes, Ordering::Earliest),
+            ) {
                 (Ok(from), Ok(until)) => (from, until),
                 (Err(_), _) | (_, Err(_)) if rows > 1 => {
                     let halves = [(0, rows / 2), (rows / 2, rows - rows / 2)];
-                    let parts = halves.map(|(at, len)| Changes { batch: changes.batch.slice(at, len), diffs: changes.diffs[at..at + len].to_vec() });
+                    let parts = halves.map(|(at, len)| Changes {
+                        batch: changes.batch.slice(at, len),
+                        diffs: changes.diffs[at..at + len].to_vec(),
+                    });
                     self.close(vec![parts.to_vec()], closing, out)?;
                     continue;
                 }
@@ -133,9 +139,20 @@ impl Waiting {
     }
 
     /// Per row the tightest of the bounds; `None` where one is NULL: the row is never visible.
-    fn limits(&self, bounds: &[Arc<dyn PhysicalExpr>], changes: &Changes, order: Ordering) -> datafusion::error::Result<Vec<Option<Tick>>> {
+    fn limits(
+        &self,
+        bounds: &[Arc<dyn PhysicalExpr>],
+        changes: &Changes,
+        order: Ordering,
+    ) -> datafusion::error::Result<Vec<Option<Tick>>> {
         let rows = changes.diffs.len();
-        let mut limits = vec![Some(match order { Ordering::Latest => 0, Ordering::Earliest => Tick::MAX }); rows];
+        let mut limits = vec![
+            Some(match order {
+                Ordering::Latest => 0,
+                Ordering::Earliest => Tick::MAX,
+            });
+            rows
+        ];
         for bound in bounds {
             let array: ArrayRef = bound.evaluate(&changes.batch)?.into_array(rows)?;
             let values = array.as_primitive::<Int64Type>();

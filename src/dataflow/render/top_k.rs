@@ -17,7 +17,12 @@ use crate::model::codec::RowCodec;
 use crate::model::{Diff, RowBuf};
 
 /// Renders it; output rows are in layout order.
-pub(crate) fn render<'s>(input: ArrangedRows<'s>, schema: &SchemaRef, offset: usize, limit: Option<usize>) -> (RowStream<'s>, ErrorStream<'s>) {
+pub(crate) fn render<'s>(
+    input: ArrangedRows<'s>,
+    schema: &SchemaRef,
+    offset: usize,
+    limit: Option<usize>,
+) -> (RowStream<'s>, ErrorStream<'s>) {
     let mut trace = input.arranged.trace;
     let (codec, schema) = (input.codec, Arc::clone(schema));
     let take = i64::try_from(limit.unwrap_or(usize::MAX)).unwrap_or(Diff::MAX);
@@ -33,7 +38,15 @@ pub(crate) fn render<'s>(input: ArrangedRows<'s>, schema: &SchemaRef, offset: us
     })
 }
 
-fn close(codec: &RowCodec, schema: &SchemaRef, novel: &[Batch], before: &[Batch], after: &[Batch], window: (Diff, Diff), out: &mut Out) {
+fn close(
+    codec: &RowCodec,
+    schema: &SchemaRef,
+    novel: &[Batch],
+    before: &[Batch],
+    after: &[Batch],
+    window: (Diff, Diff),
+    out: &mut Out,
+) {
     let words = distinct_words(novel);
     let mut changes = Gather::default();
     changes.load(novel, &words);

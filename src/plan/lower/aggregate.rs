@@ -20,15 +20,25 @@ impl Lowering<'_> {
         let (input, keys, sets) = match aggregate.group_expr.as_slice() {
             [Expr::GroupingSet(sets)] => self.grouping_sets(input, aggregate, sets)?,
             plain => {
-                let keys = plain.iter().map(|e| self.expression(e, aggregate.input.schema())).collect::<SqlResult<Vec<_>>>()?;
-                let always = keys.is_empty().then(|| RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &RecordBatchOptions::new().with_row_count(Some(1))));
+                let keys = plain
+                    .iter()
+                    .map(|e| self.expression(e, aggregate.input.schema()))
+                    .collect::<SqlResult<Vec<_>>>()?;
+                let always = keys.is_empty().then(|| {
+                    RecordBatch::try_new_with_options(
+                        Arc::new(Schema::empty()),
+                        vec![],
+                        &RecordBatchOptions::new().with_row_count(Some(1)),
+                    )
+                });
                 (input, keys, always.transpose().map_err(|e| SqlError::internal(e.to_string()))?)
             }
         };
         let functions = aggregate.aggr_expr.iter().map(aggregate_function).collect::<SqlResult<Vec<_>>>()?;
         let grouping = names.fields().len() - functions.len();
         let results: Vec<DataType> = names.fields()[grouping..].iter().map(|f| f.data_type().clone()).collect();
-        let kinds: Option<Vec<AggregateKind>> = functions.iter().zip(&results).map(|(f, r)| self.kind(f, r, aggregate)).collect();
+        let kinds: Option<Vec<AggregateKind>> =
+            functions.iter().zip(&results).map(|(f, r)| self.kind(f, r, aggregate)).collect();
         match kinds {
             Some(kinds) => self.reduce(input, aggregate, keys, &functions, kinds, results, sets, &names),
             None => self.recompute_aggregate(input, aggregate, keys, sets, &names),
@@ -47,7 +57,9 @@ impl Lowering<'_> {
             GroupingSet::GroupingSets(sets) => sets.clone(),
             GroupingSet::Rollup(columns) => (0..=columns.len()).rev().map(|n| columns[..n].to_vec()).collect(),
             GroupingSet::Cube(columns) => (0..1usize << columns.len())
-                .map(|mask| columns.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 0).map(|(_, e)| e.clone()).collect())
+                .map(|mask| {
+                    columns.iter().enumerate().filter(|(i, _)| mask >> i & 1 == 0).map(|(_, e)| e.clone()).collect()
+                })
                 .collect(),
         };
         let keys = all.iter().map(|e| self.expression(e, aggregate.input.schema())).collect::<SqlResult<Vec<_>>>()?;
@@ -60,7 +72,9 @@ impl Lowering<'_> {
             // The same set twice is two groups: the number's high bits count the repetition.
             let repetition = seen.iter().filter(|s| **s == mask).count() as u64;
             seen.push(mask);
-            let id = ScalarValue::UInt64(Some(repetition << all.len() | mask)).cast_to(&id_type).map_err(|e| self.error(e))?;
+            let id = ScalarValue::UInt64(Some(repetition << all.len() | mask))
+                .cast_to(&id_type)
+                .map_err(|e| self.error(e))?;
             let mut expressions: Vec<ExprRef> = (0..width).map(|i| column(&input, i)).collect();
             let mut empty_key: Vec<ScalarValue> = vec![];
             for (key, missing) in keys.iter().zip(&missing) {
@@ -77,14 +91,20 @@ impl Lowering<'_> {
             copies.push(self.map_project(Arc::clone(&input), expressions, &names));
         }
         let schema = Arc::clone(&copies[0].schema);
-        let always = if always.is_empty() { None } else { Some(key_rows(&schema, width, always).map_err(|e| self.error(e))?) };
+        let always =
+            if always.is_empty() { None } else { Some(key_rows(&schema, width, always).map_err(|e| self.error(e))?) };
         let node = self.node(Operator::Union { inputs: copies }, schema, vec![]);
         let keys = (width..width + all.len() + 1).map(|i| column(&node, i)).collect();
         Ok((node, keys, always))
     }
 
     /// How the aggregate is kept, if it has an algebra.
-    fn kind(&self, function: &AggregateFunction, result: &DataType, aggregate: &LogicalAggregate) -> Option<AggregateKind> {
+    fn kind(
+        &self,
+        function: &AggregateFunction,
+        result: &DataType,
+        aggregate: &LogicalAggregate,
+    ) -> Option<AggregateKind> {
         use AggregateKind::*;
         let params = &function.params;
         if params.args.len() > 1 || params.null_treatment.is_some() {
@@ -102,13 +122,19 @@ impl Lowering<'_> {
             };
         }
         match name {
-            "count" if matches!(params.args[0], Expr::Literal(ref v, _) if !v.is_null()) && params.filter.is_none() => Some(CountRows),
+            "count" if matches!(params.args[0], Expr::Literal(ref v, _) if !v.is_null()) && params.filter.is_none() => {
+                Some(CountRows)
+            }
             "count" => Some(Count),
             "min" if orderable(&argument) => Some(Min),
             "max" if orderable(&argument) => Some(Max),
-            "sum" if float || matches!(result, DataType::Int64 | DataType::UInt64 | DataType::Decimal128(..)) => Some(Sum),
+            "sum" if float || matches!(result, DataType::Int64 | DataType::UInt64 | DataType::Decimal128(..)) => {
+                Some(Sum)
+            }
             "avg" if float && result == &DataType::Float64 => Some(Average),
-            "avg" if matches!((&argument, result), (DataType::Decimal128(..), DataType::Decimal128(..))) => Some(Average),
+            "avg" if matches!((&argument, result), (DataType::Decimal128(..), DataType::Decimal128(..))) => {
+                Some(Average)
+            }
             "bool_and" => Some(And),
             "bool_or" => Some(Or),
             "var" | "var_samp" if float => Some(Variance { population: false, root: false }),
@@ -138,7 +164,8 @@ impl Lowering<'_> {
             let mut column = 0;
             if kind != AggregateKind::CountRows {
                 let argument = self.argument(function, aggregate, kind, &result, &input)?;
-                column = key + expressions[key..].iter().position(|e| e == &argument).unwrap_or(expressions.len() - key);
+                column =
+                    key + expressions[key..].iter().position(|e| e == &argument).unwrap_or(expressions.len() - key);
                 if column == expressions.len() {
                     expressions.push(argument);
                 }
@@ -164,7 +191,9 @@ impl Lowering<'_> {
         let mut argument = self.expression(&function.params.args[0], schema)?;
         let from = data_type(&argument, &input.schema);
         let to = match (kind, result) {
-            (AggregateKind::Sum, DataType::Decimal128(..)) | (AggregateKind::Average, DataType::Decimal128(..)) => from.clone(),
+            (AggregateKind::Sum, DataType::Decimal128(..)) | (AggregateKind::Average, DataType::Decimal128(..)) => {
+                from.clone()
+            }
             (AggregateKind::Sum, DataType::Int64 | DataType::UInt64) => result.clone(),
             (AggregateKind::Sum | AggregateKind::Average | AggregateKind::Variance { .. }, _) => DataType::Float64,
             _ => from.clone(),
@@ -197,7 +226,9 @@ impl Lowering<'_> {
         // The fragment computes its own keys from the first columns.
         let leaf = aggregate.input.schema().as_ref().clone();
         let trimmed = crate::plan::fragment::rows(Arc::new(leaf));
-        let fragment = LogicalAggregate::try_new(Arc::new(trimmed), aggregate.group_expr.clone(), aggregate.aggr_expr.clone()).map_err(|e| self.error(e))?;
+        let fragment =
+            LogicalAggregate::try_new(Arc::new(trimmed), aggregate.group_expr.clone(), aggregate.aggr_expr.clone())
+                .map_err(|e| self.error(e))?;
         let layout = Layout::new(group.clone(), node.schema.fields().len());
         debug_assert!(width <= node.schema.fields().len());
         let label = aggregate.aggr_expr.iter().map(|e| e.to_string()).collect::<Vec<_>>().join(", ");

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{JoinType, NullEquality};
-use datafusion::logical_expr::Join;
-use datafusion::physical_expr::expressions::{CaseExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr};
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{JoinType, NullEquality};
+use datafusion::logical_expr::Join;
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{CaseExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr};
 
 use super::super::lir::{Arranged, JoinKind, Layout, NodeRef, Operator, Step};
 use super::{ExprRef, Lowering, column, data_type};
@@ -63,7 +63,8 @@ impl Lowering<'_> {
             ));
         }
         let nulls_match = join.null_equality == NullEquality::NullEqualsNull;
-        let swapped = matches!(join.join_type, JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark);
+        let swapped =
+            matches!(join.join_type, JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark);
         let kind = match join.join_type {
             JoinType::Inner => JoinKind::Inner,
             JoinType::Left | JoinType::Right => JoinKind::Left,
@@ -146,7 +147,13 @@ impl Lowering<'_> {
     }
 
     /// Key expressions cast so that equal values are equal bytes.
-    fn same_types(&self, left: &NodeRef, right: &NodeRef, l: Vec<ExprRef>, r: Vec<ExprRef>) -> SqlResult<(Vec<ExprRef>, Vec<ExprRef>)> {
+    fn same_types(
+        &self,
+        left: &NodeRef,
+        right: &NodeRef,
+        l: Vec<ExprRef>,
+        r: Vec<ExprRef>,
+    ) -> SqlResult<(Vec<ExprRef>, Vec<ExprRef>)> {
         use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
         use datafusion::physical_expr::expressions::CastExpr;
         let cast = |e: ExprRef, to: &DataType, schema: &Schema| -> ExprRef {
@@ -155,8 +162,15 @@ impl Lowering<'_> {
         let mut keys = (vec![], vec![]);
         for (a, b) in l.into_iter().zip(r) {
             let (ta, tb) = (data_type(&a, &left.schema), data_type(&b, &right.schema));
-            let to = if ta == tb { ta } else {
-                comparison_coercion(&ta, &tb).ok_or_else(|| SqlError::new(crate::model::error::code::UNDEFINED_FUNCTION, format!("operator does not exist: {ta} = {tb}")))?
+            let to = if ta == tb {
+                ta
+            } else {
+                comparison_coercion(&ta, &tb).ok_or_else(|| {
+                    SqlError::new(
+                        crate::model::error::code::UNDEFINED_FUNCTION,
+                        format!("operator does not exist: {ta} = {tb}"),
+                    )
+                })?
             };
             keys.0.push(cast(a, &to, &left.schema));
             keys.1.push(cast(b, &to, &right.schema));
@@ -178,7 +192,9 @@ impl Lowering<'_> {
     /// Whether a column comes unchanged from a NOT NULL column of a relation.
     fn never_null(&self, node: &NodeRef, column: usize) -> bool {
         match &node.operator {
-            Operator::Get { name, .. } => self.relations.relation(name).is_some_and(|r| !r.schema.field(column).is_nullable()),
+            Operator::Get { name, .. } => {
+                self.relations.relation(name).is_some_and(|r| !r.schema.field(column).is_nullable())
+            }
             Operator::Map { input, steps } => match steps.as_slice() {
                 [Step::Filter(_)] => self.never_null(input, column),
                 [Step::Project(expressions, _)] => {
@@ -194,7 +210,9 @@ impl Lowering<'_> {
         use datafusion::logical_expr::Operator as Op;
         use datafusion::physical_expr::expressions::BinaryExpr;
         let nulls = keys.iter().map(|k| Arc::new(IsNullExpr::new(Arc::clone(k))) as ExprRef);
-        let any = nulls.reduce(|a, b| Arc::new(BinaryExpr::new(a, Op::Or, b))).expect("a full join with an equality has keys");
+        let any = nulls
+            .reduce(|a, b| Arc::new(BinaryExpr::new(a, Op::Or, b)))
+            .expect("a full join with an equality has keys");
         self.map_filter(node, any)
     }
 
@@ -233,10 +251,18 @@ impl Lowering<'_> {
         let relation = self.relations.relation(name)?;
         let key: Vec<usize> = key.iter().map(|k| columns[*k]).collect();
         // Only where the whole row is not much wider than what the join needs.
-        (relation.layout.key == key).then(|| Side { arranged: Arranged { input: Arc::clone(get), layout: relation.layout }, columns })
+        (relation.layout.key == key)
+            .then(|| Side { arranged: Arranged { input: Arc::clone(get), layout: relation.layout }, columns })
     }
 
-    fn join_sides(&mut self, left: Side, right: Side, widths: (usize, usize), kind: JoinKind, condition: Option<ExprRef>) -> SqlResult<NodeRef> {
+    fn join_sides(
+        &mut self,
+        left: Side,
+        right: Side,
+        widths: (usize, usize),
+        kind: JoinKind,
+        condition: Option<ExprRef>,
+    ) -> SqlResult<NodeRef> {
         let (keys, left_rest, right_rest) = (left.keys(), left.rest(), right.rest());
         let right_position = |i: usize| {
             let at = right.position(i);
@@ -246,7 +272,8 @@ impl Lowering<'_> {
         let condition = condition
             .map(|c| shift_columns(&c, |i| if i < widths.0 { left.position(i) } else { right_position(i - widths.0) }))
             .transpose()?;
-        let pair = layout_fields(&left).into_iter().chain(layout_fields(&right).into_iter().skip(keys)).collect::<Vec<_>>();
+        let pair =
+            layout_fields(&left).into_iter().chain(layout_fields(&right).into_iter().skip(keys)).collect::<Vec<_>>();
         let mut fields = match kind {
             JoinKind::Semi | JoinKind::Anti | JoinKind::Mark => layout_fields(&left),
             JoinKind::Inner | JoinKind::Left | JoinKind::Full => pair,
@@ -261,7 +288,13 @@ impl Lowering<'_> {
         }
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let mut unique = vec![];
-        let left_sets = || left.arranged.input.unique.iter().map(|u| u.iter().map(|c| left.arranged.layout.positions()[*c]).collect::<Vec<_>>());
+        let left_sets = || {
+            left.arranged
+                .input
+                .unique
+                .iter()
+                .map(|u| u.iter().map(|c| left.arranged.layout.positions()[*c]).collect::<Vec<_>>())
+        };
         match kind {
             JoinKind::Semi | JoinKind::Anti | JoinKind::Mark => unique.extend(left_sets()),
             JoinKind::Inner | JoinKind::Left if right.is_unique() => unique.extend(left_sets()),
@@ -275,7 +308,8 @@ impl Lowering<'_> {
             };
             unique.extend(right.arranged.input.unique.iter().map(|u| u.iter().map(at).collect::<Vec<_>>()));
         }
-        let (inner_condition, outer_condition) = if kind == JoinKind::Inner { (condition, None) } else { (None, condition) };
+        let (inner_condition, outer_condition) =
+            if kind == JoinKind::Inner { (condition, None) } else { (None, condition) };
         let expressions = self.join_output(&schema, &left, widths, kind, flags, right_position)?;
         debug_assert_eq!(keys + left_rest + right_rest, keys + left.rest() + right.rest());
         let operator = Operator::Join { left: left.arranged, right: right.arranged, kind, condition: outer_condition };
@@ -313,7 +347,8 @@ impl Lowering<'_> {
             JoinKind::Full => (Some(flags), Some(flags + 1)),
             _ => (None, None),
         };
-        let mut expressions = (0..widths.0).map(|i| guarded(left.position(i), left_flag)).collect::<SqlResult<Vec<_>>>()?;
+        let mut expressions =
+            (0..widths.0).map(|i| guarded(left.position(i), left_flag)).collect::<SqlResult<Vec<_>>>()?;
         match kind {
             JoinKind::Inner | JoinKind::Left | JoinKind::Full => {
                 for i in 0..widths.1 {

@@ -99,7 +99,8 @@ impl Lowering<'_> {
             fingerprint.push_str(&input.fingerprint);
             fingerprint.push(')');
         }
-        let fields = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true).with_metadata(HashMap::new()));
+        let fields =
+            schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true).with_metadata(HashMap::new()));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let node = Node { operator, schema, unique, fingerprint };
         self.nodes.entry(node.fingerprint.clone()).or_insert_with(|| Arc::new(node)).clone()
@@ -138,8 +139,10 @@ impl Lowering<'_> {
             LogicalPlan::Values(values) => self.values(values),
             LogicalPlan::EmptyRelation(empty) => self.empty(empty),
             LogicalPlan::Subquery(subquery) => self.plan(&subquery.subquery),
-            LogicalPlan::RecursiveQuery(_) => Err(SqlError::unsupported("WITH RECURSIVE cannot be kept incremental yet")
-                .hint("unroll the recursion to a fixed depth with joins")),
+            LogicalPlan::RecursiveQuery(_) => {
+                Err(SqlError::unsupported("WITH RECURSIVE cannot be kept incremental yet")
+                    .hint("unroll the recursion to a fixed depth with joins"))
+            }
             other => Err(SqlError::unsupported(format!("{} cannot be used in a view", other.display()))),
         }
     }
@@ -156,7 +159,8 @@ impl Lowering<'_> {
             .enumerate()
             .map(|(i, field)| {
                 let column = column(&input, i);
-                Arc::new(datafusion::physical_expr::expressions::CastExpr::new(column, field.data_type().clone(), None)) as ExprRef
+                Arc::new(datafusion::physical_expr::expressions::CastExpr::new(column, field.data_type().clone(), None))
+                    as ExprRef
             })
             .collect();
         self.map_project(input, expressions, schema)
@@ -175,7 +179,14 @@ impl Lowering<'_> {
     fn refuse_subquery(&self, expression: &Expr) -> SqlResult<()> {
         use datafusion::common::tree_node::TreeNode;
         let is_subquery = |e: &Expr| {
-            Ok(matches!(e, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) | Expr::OuterReferenceColumn(..)))
+            Ok(matches!(
+                e,
+                Expr::ScalarSubquery(_)
+                    | Expr::Exists(_)
+                    | Expr::InSubquery(_)
+                    | Expr::SetComparison(_)
+                    | Expr::OuterReferenceColumn(..)
+            ))
         };
         if expression.exists(is_subquery).map_err(|e| self.error(e))? {
             return Err(SqlError::unsupported("this subquery cannot be turned into a join")
@@ -198,7 +209,8 @@ impl Lowering<'_> {
     /// Projects to `expressions`, naming the columns as `names` does.
     fn map_project(&mut self, input: NodeRef, expressions: Vec<ExprRef>, names: &SchemaRef) -> NodeRef {
         let from: Vec<Option<usize>> = expressions.iter().map(column_index).collect();
-        let identity = expressions.len() == input.schema.fields().len() && from.iter().enumerate().all(|(i, c)| *c == Some(i));
+        let identity =
+            expressions.len() == input.schema.fields().len() && from.iter().enumerate().all(|(i, c)| *c == Some(i));
         if identity {
             return input;
         }
@@ -224,7 +236,8 @@ impl Lowering<'_> {
         let mut all: Vec<ExprRef> = (0..width).map(|i| column(&input, i)).collect();
         let mut positions = vec![];
         for expression in expressions {
-            let existing = column_index(expression).or_else(|| all[width..].iter().position(|e| e == expression).map(|p| width + p));
+            let existing = column_index(expression)
+                .or_else(|| all[width..].iter().position(|e| e == expression).map(|p| width + p));
             positions.push(existing.unwrap_or(all.len()));
             if existing.is_none() {
                 all.push(Arc::clone(expression));

@@ -9,8 +9,8 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
-    BinaryExpr, DistinctOn, EmptyRelation, Expr, FetchType, Filter, Limit, LogicalPlan, Operator as Op, SkipType, TableScan, Unnest,
-    Values, Window, WindowFunctionDefinition,
+    BinaryExpr, DistinctOn, EmptyRelation, Expr, FetchType, Filter, Limit, LogicalPlan, Operator as Op, SkipType,
+    TableScan, Unnest, Values, Window, WindowFunctionDefinition,
 };
 use datafusion::physical_plan::unnest::ListUnnest;
 
@@ -31,7 +31,8 @@ impl Lowering<'_> {
         let get = Operator::Get { relation: relation.id, name: relation.name.clone() };
         let mut node = self.node(get, Arc::clone(&relation.schema), relation.unique.clone());
         for filter in &scan.filters {
-            let schema = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &relation.schema).map_err(|e| self.error(e))?;
+            let schema = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &relation.schema)
+                .map_err(|e| self.error(e))?;
             let predicate = self.expression(filter, &schema)?;
             node = self.map_filter(node, predicate);
         }
@@ -48,7 +49,8 @@ impl Lowering<'_> {
 
     pub(super) fn filter(&mut self, filter: &Filter) -> SqlResult<NodeRef> {
         let parts = split_conjunction(&filter.predicate);
-        let (timed, plain): (Vec<_>, Vec<_>) = parts.into_iter().partition(|e| super::super::now::expression_contains_now(e));
+        let (timed, plain): (Vec<_>, Vec<_>) =
+            parts.into_iter().partition(|e| super::super::now::expression_contains_now(e));
         let mut node = match self.bounded_window(&filter.input, &plain)? {
             Some(node) => node,
             None => self.plan(&filter.input)?,
@@ -75,7 +77,13 @@ impl Lowering<'_> {
         self.top_k(input, order, skip, fetch)
     }
 
-    pub(super) fn top_k(&mut self, input: &LogicalPlan, order: &[SortExpr], offset: usize, limit: Option<usize>) -> SqlResult<NodeRef> {
+    pub(super) fn top_k(
+        &mut self,
+        input: &LogicalPlan,
+        order: &[SortExpr],
+        offset: usize,
+        limit: Option<usize>,
+    ) -> SqlResult<NodeRef> {
         let schema = Arc::clone(input.schema());
         let node = self.plan(input)?;
         let width = node.schema.fields().len();
@@ -85,7 +93,12 @@ impl Lowering<'_> {
     }
 
     /// Sort expressions as columns of the node, with their options.
-    fn order_columns(&mut self, node: NodeRef, schema: &DFSchema, order: &[SortExpr]) -> SqlResult<(NodeRef, Vec<(usize, SortOptions)>)> {
+    fn order_columns(
+        &mut self,
+        node: NodeRef,
+        schema: &DFSchema,
+        order: &[SortExpr],
+    ) -> SqlResult<(NodeRef, Vec<(usize, SortOptions)>)> {
         let expressions = order.iter().map(|s| self.expression(&s.expr, schema)).collect::<SqlResult<Vec<_>>>()?;
         let (node, columns) = self.with_columns(node, &expressions);
         let options = order.iter().map(|s| SortOptions { descending: !s.asc, nulls_first: s.nulls_first });
@@ -116,7 +129,8 @@ impl Lowering<'_> {
         let layout = Layout { key: group, rest };
         let schema = layout_schema(&layout, &node.schema);
         let positions = layout.positions();
-        let mut unique: Vec<Vec<usize>> = node.unique.iter().map(|u| u.iter().map(|c| positions[*c]).collect()).collect();
+        let mut unique: Vec<Vec<usize>> =
+            node.unique.iter().map(|u| u.iter().map(|c| positions[*c]).collect()).collect();
         if limit == Some(1) {
             unique.push((0..layout.key.len()).collect());
         }
@@ -146,11 +160,14 @@ impl Lowering<'_> {
             return Ok(None);
         }
         let position = window.schema.fields().len() - 1;
-        let Some(bound) = predicates.iter().find_map(|p| upper_bound(p, input.schema(), position, &wrappers)) else { return Ok(None) };
+        let Some(bound) = predicates.iter().find_map(|p| upper_bound(p, input.schema(), position, &wrappers)) else {
+            return Ok(None);
+        };
         let schema = Arc::clone(window.input.schema());
         let node = self.plan(&window.input)?;
         let width = node.schema.fields().len();
-        let keys = function.params.partition_by.iter().map(|e| self.expression(e, &schema)).collect::<SqlResult<Vec<_>>>()?;
+        let keys =
+            function.params.partition_by.iter().map(|e| self.expression(e, &schema)).collect::<SqlResult<Vec<_>>>()?;
         let (node, group) = self.with_columns(node, &keys);
         let (node, order) = self.order_columns(node, &schema, &function.params.order_by)?;
         let node = self.first_rows(node, group, order, 0, Some(bound));
@@ -194,12 +211,17 @@ impl Lowering<'_> {
         let layout = Layout::new(group, full);
         let leaf = Arc::new(extend_schema(&schema, &node.schema, width).map_err(|e| self.error(e))?);
         let plan = LogicalPlan::Window(
-            Window::try_new(deterministic(&window.window_expr, &leaf), Arc::new(crate::plan::fragment::rows(Arc::clone(&leaf)))).map_err(|e| self.error(e))?,
+            Window::try_new(
+                deterministic(&window.window_expr, &leaf),
+                Arc::new(crate::plan::fragment::rows(Arc::clone(&leaf))),
+            )
+            .map_err(|e| self.error(e))?,
         );
         let unique = node.unique.clone();
         let out = Arc::clone(plan.schema().inner());
         let label = window.window_expr.iter().map(|e| e.to_string()).collect::<Vec<_>>().join(", ");
-        let operator = Operator::Recompute { input: Arranged { input: node, layout }, fragment: plan, on_empty: false, label };
+        let operator =
+            Operator::Recompute { input: Arranged { input: node, layout }, fragment: plan, on_empty: false, label };
         let node = self.node(operator, out, unique);
         // Drop the appended key columns: input columns, then the functions.
         let functions = window.window_expr.len();
@@ -233,12 +255,19 @@ impl Lowering<'_> {
         for row in &values.values {
             for (at, expression) in row.iter().enumerate() {
                 let physical = self.expression(expression, &empty)?;
-                let value = physical.evaluate(&one).and_then(|v| v.into_array(1)).and_then(|a| ScalarValue::try_from_array(&a, 0));
+                let value = physical
+                    .evaluate(&one)
+                    .and_then(|v| v.into_array(1))
+                    .and_then(|a| ScalarValue::try_from_array(&a, 0));
                 let value = value.and_then(|v| v.cast_to(schema.field(at).data_type())).map_err(|e| self.error(e))?;
                 columns[at].push(value);
             }
         }
-        let arrays = columns.into_iter().map(ScalarValue::iter_to_array).collect::<Result<Vec<_>, _>>().map_err(|e| self.error(e))?;
+        let arrays = columns
+            .into_iter()
+            .map(ScalarValue::iter_to_array)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| self.error(e))?;
         self.constant(schema, arrays, values.values.len())
     }
 
@@ -262,7 +291,8 @@ impl Lowering<'_> {
 
 /// A batch of one row without meaning, to evaluate constants over.
 pub(super) fn one_row() -> RecordBatch {
-    let schema = Arc::new(Schema::new(vec![arrow::datatypes::Field::new("row", arrow::datatypes::DataType::UInt8, false)]));
+    let schema =
+        Arc::new(Schema::new(vec![arrow::datatypes::Field::new("row", arrow::datatypes::DataType::UInt8, false)]));
     RecordBatch::try_new(schema, vec![Arc::new(UInt8Array::from(vec![0]))]).expect("one column of one row")
 }
 

@@ -9,8 +9,8 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator as Op, cast, lit};
 
-use super::super::now::{expression_contains_now, is_instant};
 use super::super::lir::{Bound, NodeRef, Operator};
+use super::super::now::{expression_contains_now, is_instant};
 use super::Lowering;
 use crate::model::{SqlError, SqlResult};
 
@@ -72,7 +72,8 @@ impl Lowering<'_> {
         let thousand = || lit(1000i64);
         // floor(micros / 1000), also for times before 1970.
         let floor = (micros.clone() - ((micros.clone() % thousand()) + thousand()) % thousand()) / thousand();
-        let ceiling = (micros.clone() + (thousand() - ((micros % thousand()) + thousand()) % thousand()) % thousand()) / thousand();
+        let ceiling = (micros.clone() + (thousand() - ((micros % thousand()) + thousand()) % thousand()) % thousand())
+            / thousand();
         let expression = match comparison.op {
             Op::Lt | Op::GtEq => ceiling,
             Op::LtEq | Op::Gt => floor + lit(1i64),
@@ -92,17 +93,21 @@ fn solve(timed: &Expr, op: Op, other: Expr) -> Option<Comparison> {
         e if is_instant(e) => Some(Comparison { op, other }),
         Expr::Cast(c) => solve(&c.expr, op, other),
         Expr::Alias(a) => solve(&a.expr, op, other),
-        Expr::BinaryExpr(BinaryExpr { left, op: Op::Minus, right }) => match (expression_contains_now(left), expression_contains_now(right)) {
-            (true, false) => solve(left, op, other + right.as_ref().clone()),
-            // x - now < other  ⇔  now > x - other
-            (false, true) => solve(right, op.swap()?, left.as_ref().clone() - other),
-            _ => None,
-        },
-        Expr::BinaryExpr(BinaryExpr { left, op: Op::Plus, right }) => match (expression_contains_now(left), expression_contains_now(right)) {
-            (true, false) => solve(left, op, other - right.as_ref().clone()),
-            (false, true) => solve(right, op, other - left.as_ref().clone()),
-            _ => None,
-        },
+        Expr::BinaryExpr(BinaryExpr { left, op: Op::Minus, right }) => {
+            match (expression_contains_now(left), expression_contains_now(right)) {
+                (true, false) => solve(left, op, other + right.as_ref().clone()),
+                // x - now < other  ⇔  now > x - other
+                (false, true) => solve(right, op.swap()?, left.as_ref().clone() - other),
+                _ => None,
+            }
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Op::Plus, right }) => {
+            match (expression_contains_now(left), expression_contains_now(right)) {
+                (true, false) => solve(left, op, other - right.as_ref().clone()),
+                (false, true) => solve(right, op, other - left.as_ref().clone()),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }

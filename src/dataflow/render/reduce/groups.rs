@@ -6,8 +6,8 @@ use hashbrown::HashTable;
 
 use super::float_sum::take;
 use super::state::StateColumn;
-use crate::model::codec::RowCodec;
 use crate::model::RowBuf;
+use crate::model::codec::RowCodec;
 use crate::model::{Changes, SqlResult};
 use crate::plan::lir::Aggregate;
 
@@ -35,7 +35,8 @@ impl Groups {
     pub fn new(schema: &SchemaRef, key: usize, aggregates: &[Aggregate]) -> SqlResult<Groups> {
         let fields: Vec<_> = (0..key).map(|i| (schema.field(i).data_type().clone(), Default::default())).collect();
         let states = aggregates.iter().map(|a| {
-            let argument = schema.fields().get(a.column).map_or(arrow::datatypes::DataType::Null, |f| f.data_type().clone());
+            let argument =
+                schema.fields().get(a.column).map_or(arrow::datatypes::DataType::Null, |f| f.data_type().clone());
             StateColumn::new(a.clone(), argument)
         });
         Ok(Groups {

@@ -21,8 +21,8 @@ use super::map::{keep, payload};
 use super::{Gauge, fail};
 use crate::dataflow::operator::{Closing, ErrorChange, ErrorStream, Out, RowStream, on_tick};
 use crate::dataflow::trace::{RowDistributor, route};
-use crate::model::error::code;
 use crate::model::RowBuf;
+use crate::model::error::code;
 use crate::model::{Changes, SqlResult};
 use crate::plan::lir::Aggregate;
 use groups::Groups;
@@ -86,7 +86,14 @@ impl Owned {
                 }
             }
         }
-        Ok(Owned { groups, output: Arc::clone(reduce.output), pinned, touched: vec![], marks: vec![], gauge: Rc::clone(&reduce.gauge) })
+        Ok(Owned {
+            groups,
+            output: Arc::clone(reduce.output),
+            pinned,
+            touched: vec![],
+            marks: vec![],
+            gauge: Rc::clone(&reduce.gauge),
+        })
     }
 
     fn close(&mut self, data: Vec<RowBuf>, closing: Closing, out: &mut Out) -> SqlResult<()> {
@@ -137,7 +144,8 @@ impl Owned {
             .map(|s| i64::from(!nothing && (self.groups.rows[*s as usize] > 0 || self.pinned.contains(s))))
             .collect();
         let mut failed = vec![false; self.touched.len()];
-        let mut columns: Vec<ArrayRef> = self.groups.codec.decode_keys(self.touched.iter().map(|s| self.groups.key(*s)))?;
+        let mut columns: Vec<ArrayRef> =
+            self.groups.codec.decode_keys(self.touched.iter().map(|s| self.groups.key(*s)))?;
         for state in &self.groups.states {
             columns.push(state.finish(&self.touched, &mut failed)?);
         }
@@ -148,7 +156,14 @@ impl Owned {
     }
 
     /// Replaces the rows that changed.
-    fn emit(&self, before: Changes, before_failed: Vec<bool>, after: Changes, after_failed: Vec<bool>, out: &mut Out) -> SqlResult<()> {
+    fn emit(
+        &self,
+        before: Changes,
+        before_failed: Vec<bool>,
+        after: Changes,
+        after_failed: Vec<bool>,
+        out: &mut Out,
+    ) -> SqlResult<()> {
         let internal = |e: arrow::error::ArrowError| crate::model::SqlError::internal(e.to_string());
         let mut changed: Vec<bool> = before.diffs.iter().zip(&after.diffs).map(|(a, b)| a != b).collect();
         for (a, b) in before.batch.columns().iter().zip(after.batch.columns()).skip(self.groups.codec.key_columns()) {
@@ -157,7 +172,9 @@ impl Owned {
         }
         for (changes, failed, sign) in [(before, before_failed, -1), (after, after_failed, 1)] {
             let other_failed = |at: usize| failed[at];
-            let mask = BooleanArray::from_iter((0..changed.len()).map(|at| Some(changed[at] && changes.diffs[at] == 1 && !other_failed(at))));
+            let mask = BooleanArray::from_iter(
+                (0..changed.len()).map(|at| Some(changed[at] && changes.diffs[at] == 1 && !other_failed(at))),
+            );
             let mut kept = keep(&changes, &mask).map_err(internal)?;
             kept.diffs.iter_mut().for_each(|d| *d = sign);
             for at in (0..changed.len()).filter(|at| failed[*at] && changes.diffs[*at] == 1) {

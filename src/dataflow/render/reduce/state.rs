@@ -6,15 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, UInt64Array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, UInt64Array};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type};
 
 use super::float_sum::{FloatSum, take};
-use crate::model::codec::RowCodec;
 use crate::model::RowBuf;
+use crate::model::codec::RowCodec;
 use crate::model::{Diff, SqlResult};
 use crate::plan::lir::{Aggregate, AggregateKind};
 
@@ -104,7 +102,8 @@ impl StateColumn {
         for (i, (slot, diff)) in slots.iter().zip(diffs).enumerate() {
             self.counts[*slot as usize] += if valid(i) { *diff } else { 0 };
         }
-        let rows = || slots.iter().zip(diffs).enumerate().filter(|(i, _)| valid(*i)).map(|(i, (s, d))| (i, *s as usize, *d));
+        let rows =
+            || slots.iter().zip(diffs).enumerate().filter(|(i, _)| valid(*i)).map(|(i, (s, d))| (i, *s as usize, *d));
         match &mut self.kind {
             Kind::Count => {}
             Kind::Integers(sums) => match column.data_type() {
@@ -175,7 +174,9 @@ impl StateColumn {
         self.counts[slot] += i64::from_le_bytes(take(bytes));
         match &mut self.kind {
             Kind::Count => {}
-            Kind::Integers(sums) | Kind::Trues(sums) => sums[slot] = sums[slot].wrapping_add(i64::from_le_bytes(take(bytes))),
+            Kind::Integers(sums) | Kind::Trues(sums) => {
+                sums[slot] = sums[slot].wrapping_add(i64::from_le_bytes(take(bytes)))
+            }
             Kind::Decimals(sums) => sums[slot] = sums[slot].wrapping_add(i128::from_le_bytes(take(bytes))),
             Kind::Floats(sums) => sums[slot].merge(&FloatSum::read(bytes)),
             Kind::Moments(sums, squares) => {
@@ -210,9 +211,9 @@ impl StateColumn {
                 let value = |s: usize| if average { sums[s].value() / self.counts[s] as f64 } else { sums[s].value() };
                 Arc::new(slots().map(|s| some(s).then(|| value(s))).collect::<Float64Array>())
             }
-            Kind::Moments(sums, squares) => {
-                Arc::new(slots().map(|s| self.variance(&sums[s], &squares[s], self.counts[s])).collect::<Float64Array>())
-            }
+            Kind::Moments(sums, squares) => Arc::new(
+                slots().map(|s| self.variance(&sums[s], &squares[s], self.counts[s])).collect::<Float64Array>(),
+            ),
             Kind::Trues(trues) => {
                 let and = self.aggregate.kind == AggregateKind::And;
                 let value = |s: usize| if and { trues[s] == self.counts[s] } else { trues[s] > 0 };
@@ -233,8 +234,15 @@ impl StateColumn {
         })
     }
 
-    fn finish_decimals(&self, sums: &[i128], slots: impl Iterator<Item = usize>, failed: &mut [bool]) -> SqlResult<ArrayRef> {
-        let (DataType::Decimal128(_, from), DataType::Decimal128(precision, scale)) = (&self.argument, &self.aggregate.result) else {
+    fn finish_decimals(
+        &self,
+        sums: &[i128],
+        slots: impl Iterator<Item = usize>,
+        failed: &mut [bool],
+    ) -> SqlResult<ArrayRef> {
+        let (DataType::Decimal128(_, from), DataType::Decimal128(precision, scale)) =
+            (&self.argument, &self.aggregate.result)
+        else {
             return Err(crate::model::SqlError::internal("a decimal sum has a decimal result"));
         };
         let factor = 10i128.pow(u32::try_from(scale - from).unwrap_or(0));
