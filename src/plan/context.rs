@@ -10,8 +10,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::config::Dialect;
 use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::session_state::SessionStateDefaults;
+use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::planner::{ExprPlanner, TypePlanner};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::DataType as SqlType;
@@ -81,3 +80,6 @@ impl TypePlanner for PostgresTypes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

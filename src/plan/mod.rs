@@ -12,4 +12,6 @@ pub mod now;
 pub mod parse;
 pub mod place;
 pub mod statement;
+#[cfg(test)]
+mod testing;
 pub mod types;

@@ -29,13 +29,24 @@ pub(crate) static DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 pub fn parse(sql: &str) -> SqlResult<Vec<Statement>> {
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location().map_err(|error| {
         let position = offset_of(sql, error.location).unwrap_or(sql.len());
-        SqlError::syntax(lower_first(&error.message)).at(position)
+        SqlError::syntax(untokenized(&error.message)).at(position)
     })?;
     tokens
         .split(|token| token.token == Token::SemiColon)
         .filter_map(|tokens| trim(tokens))
         .map(|tokens| parse_one(sql, tokens))
         .collect()
+}
+
+/// What the tokenizer stumbled over, in PostgreSQL's words.
+fn untokenized(message: &str) -> String {
+    if message.contains("close delimiter") {
+        "unterminated quoted identifier".to_string()
+    } else if message.contains("multi-line comment") {
+        "unterminated /* comment".to_string()
+    } else {
+        lower_first(message)
+    }
 }
 
 /// `tokens` without space and comments at both ends; `None` if nothing is left.

@@ -97,9 +97,8 @@ impl<'a> Reader<'a> {
         let query = self.parser.parse_query().map_err(|error| self.refused(error))?;
         match query.body.as_ref() {
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                Err(SqlError::unsupported("WITH before INSERT, UPDATE, DELETE or MERGE is not supported")
-                    .hint("put the WITH into the statement's own query, as in INSERT INTO t WITH … SELECT …")
-                    .at(start))
+                let message = "data-modifying statements inside a query are not supported";
+                Err(SqlError::unsupported(message).hint("write INSERT INTO t WITH … SELECT …").at(start))
             }
             _ => Ok(query),
         }
