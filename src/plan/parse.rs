@@ -6,6 +6,7 @@
 
 mod copy;
 mod create;
+mod normal;
 mod reader;
 mod session;
 mod table;
@@ -16,6 +17,7 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+pub use self::normal::output_name;
 use self::reader::Reader;
 pub use super::place::line_column;
 use super::place::offset_of;
@@ -107,7 +109,8 @@ fn statement(reader: &mut Reader) -> SqlResult<StatementKind> {
 
 /// Whatever sqlparser reads: DML, and what this server does not do.
 fn by_sqlparser(reader: &mut Reader) -> SqlResult<StatementKind> {
-    let statement = Box::new(reader.sql_statement()?);
+    let mut statement = Box::new(reader.sql_statement()?);
+    normal::normalize(statement.as_mut());
     Ok(match statement.as_ref() {
         SqlStatement::Insert(_) => StatementKind::Insert(statement),
         SqlStatement::Update(_) => StatementKind::Update(statement),
