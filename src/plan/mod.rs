@@ -9,6 +9,7 @@ pub mod error;
 mod functions;
 mod json;
 pub mod now;
+pub mod output;
 pub mod parse;
 pub mod place;
 pub mod statement;
