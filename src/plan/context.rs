@@ -37,7 +37,8 @@ pub fn session_context() -> SessionContext {
         .with_type_planner(Arc::new(PostgresTypes))
         .build();
     let context = SessionContext::new_with_state(state);
-    for function in now::functions().into_iter().chain(json::functions()).chain(functions::scalar()) {
+    let options = context.copied_config().options().as_ref().clone();
+    for function in now::functions().into_iter().chain(json::functions()).chain(functions::scalar(&options)) {
         context.register_udf(function);
     }
     for function in functions::aggregate() {
@@ -80,3 +81,6 @@ impl TypePlanner for PostgresTypes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

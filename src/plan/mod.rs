@@ -14,7 +14,11 @@ pub mod lir;
 pub mod lower;
 pub mod now;
 pub mod optimize;
+pub mod output;
 pub mod parse;
 pub mod place;
 pub mod statement;
+mod template;
+#[cfg(test)]
+mod testing;
 pub mod types;
