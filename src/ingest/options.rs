@@ -85,7 +85,9 @@ fn file(table: &TableDef, def: &ConnectorDef) -> SqlResult<FileOptions> {
     }
     options.refuse_unknown(&known)?;
     let Some(path) = options.get("path") else {
-        return Err(options.error("needs the option \"path\"").hint("path = 'orders.ndjson', a folder, or a glob such as 'in/*.csv'"));
+        return Err(options
+            .error("needs the option \"path\"")
+            .hint("path = 'orders.ndjson', a folder, or a glob such as 'in/*.csv'"));
     };
     let pattern = Pattern::new(path).map_err(|reason| options.invalid("path", path, &reason))?;
     let mode = match options.get("mode") {
@@ -137,7 +139,8 @@ fn simulator(table: &TableDef, def: &ConnectorDef) -> SqlResult<SimulatorOptions
         None => None,
         Some(text) => {
             let parsed = chrono::DateTime::parse_from_rfc3339(text);
-            let moment = parsed.map_err(|_| options.invalid("start", text, "expected a time such as '2026-11-11T00:00:00Z'"))?;
+            let moment =
+                parsed.map_err(|_| options.invalid("start", text, "expected a time such as '2026-11-11T00:00:00Z'"))?;
             Some(moment.timestamp_millis())
         }
     };
@@ -150,12 +153,18 @@ fn simulator(table: &TableDef, def: &ConnectorDef) -> SqlResult<SimulatorOptions
     };
     if !(world.rate > 0.0 && world.rate <= WorldConfig::RATE_MAX) {
         let text = world.rate.to_string();
-        return Err(options.invalid("rate", &text, &format!("expected orders per second, up to {}", WorldConfig::RATE_MAX)));
+        return Err(options.invalid(
+            "rate",
+            &text,
+            &format!("expected orders per second, up to {}", WorldConfig::RATE_MAX),
+        ));
     }
     let paced = match options.get("pace") {
         None | Some("real") => true,
         Some("none") if world.orders > 0 => false,
-        Some("none") => return Err(options.error("with pace = 'none' needs a number of orders").hint("orders = '10000'")),
+        Some("none") => {
+            return Err(options.error("with pace = 'none' needs a number of orders").hint("orders = '10000'"));
+        }
         Some(other) => return Err(options.invalid("pace", other, "expected 'real' or 'none'")),
     };
     super::simulator::check_schema(table, stream)?;
@@ -183,9 +192,9 @@ impl Options<'_> {
     fn refuse_unknown(&self, known: &[&str]) -> SqlResult<()> {
         match self.values.keys().find(|key| !known.contains(&key.as_str())) {
             None => Ok(()),
-            Some(key) => {
-                Err(self.error(&format!("has no option \"{key}\"")).hint(format!("available options: {}", known.join(", "))))
-            }
+            Some(key) => Err(self
+                .error(&format!("has no option \"{key}\""))
+                .hint(format!("available options: {}", known.join(", ")))),
         }
     }
 

@@ -243,7 +243,13 @@ impl FileTail {
 
 impl Tracked {
     /// Hands out bytes from the offset on, up to `limit` or, without one, to the end, which then must be there.
-    fn read(&mut self, limit: Option<u64>, lag_after: u64, block: &mut [u8], visit: Visitor<'_>) -> io::Result<ControlFlow<()>> {
+    fn read(
+        &mut self,
+        limit: Option<u64>,
+        lag_after: u64,
+        block: &mut [u8],
+        visit: Visitor<'_>,
+    ) -> io::Result<ControlFlow<()>> {
         let mut handle = match self.handle.take() {
             Some(handle) => handle,
             None => match self.open()? {
@@ -256,7 +262,8 @@ impl Tracked {
             },
         };
         loop {
-            let room = limit.map_or(block.len() as u64, |limit| limit.saturating_sub(self.offset)).min(block.len() as u64);
+            let room =
+                limit.map_or(block.len() as u64, |limit| limit.saturating_sub(self.offset)).min(block.len() as u64);
             let length = match handle.read(&mut block[..room as usize]) {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -142,11 +142,7 @@ impl CsvDecoder {
         let starts = std::iter::once(0).chain(self.fields.iter().map(|field| field.end));
         starts.zip(&self.fields).map(|(start, field)| {
             let content = &text[start..field.end];
-            if !field.quoted && content == self.options.null {
-                Cell::Null
-            } else {
-                Cell::Text(Cow::Borrowed(content))
-            }
+            if !field.quoted && content == self.options.null { Cell::Null } else { Cell::Text(Cow::Borrowed(content)) }
         })
     }
 

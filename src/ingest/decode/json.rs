@@ -39,17 +39,12 @@ impl JsonDecoder {
         }
     }
 
-    pub(super) fn push(
-        &self,
-        record: &[u8],
-        position: Position<'_>,
-        rows: &mut Rows,
-        unknown: &mut UnknownColumns,
-    ) {
+    pub(super) fn push(&self, record: &[u8], position: Position<'_>, rows: &mut Rows, unknown: &mut UnknownColumns) {
         let line = match std::str::from_utf8(record) {
             Ok(line) => line,
             Err(error) => {
-                let message = format!("invalid byte sequence for encoding \"UTF8\" at byte {}", error.valid_up_to() + 1);
+                let message =
+                    format!("invalid byte sequence for encoding \"UTF8\" at byte {}", error.valid_up_to() + 1);
                 return rows.reject(&[], NOT_UTF8, message, record, position);
             }
         };

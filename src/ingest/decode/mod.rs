@@ -37,8 +37,8 @@ use std::fmt;
 
 use crate::model::{Encode, InputBatch, RelationId, SqlResult, TableDef};
 
-pub use self::csv::{CsvOptions, Layout};
 use self::csv::CsvDecoder;
+pub use self::csv::{CsvOptions, Layout};
 use self::json::JsonDecoder;
 use self::rows::Rows;
 

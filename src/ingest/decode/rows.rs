@@ -177,7 +177,12 @@ fn has_no_stand_in(field: &Field) -> bool {
 
 /// The names of a table's columns, with their places, and that of the operation field.
 pub(super) fn slots(table: &TableDef) -> impl Iterator<Item = (&str, Slot)> {
-    let columns = table.schema.fields().iter().enumerate().map(|(i, field): (usize, &Arc<Field>)| (field.name().as_str(), Slot::Column(i)));
+    let columns = table
+        .schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(i, field): (usize, &Arc<Field>)| (field.name().as_str(), Slot::Column(i)));
     // A column of that very name is a column.
     std::iter::once((super::OP_FIELD, Slot::Op)).chain(columns)
 }
@@ -199,7 +204,8 @@ pub(super) fn operation(cell: &Cell<'_>) -> Result<Op, Fault> {
         "" | "upsert" | "insert" | "update" | "c" | "u" | "r" | "i" => Ok(Op::Upsert),
         "delete" | "d" | "D" => Ok(Op::Delete),
         other => {
-            let message = format!("field \"{}\": unknown operation \"{}\"", super::OP_FIELD, super::value::shorten(other));
+            let message =
+                format!("field \"{}\": unknown operation \"{}\"", super::OP_FIELD, super::value::shorten(other));
             Err(Fault::new(code::INVALID_TEXT_REPRESENTATION, message))
         }
     }

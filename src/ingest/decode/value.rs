@@ -50,9 +50,11 @@ impl Fault {
 
     pub(super) fn syntax(data_type: &DataType, text: &str) -> Fault {
         let code = match data_type {
-            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 | DataType::Time64(_) | DataType::Interval(_) => {
-                INVALID_DATETIME
-            }
+            DataType::Timestamp(..)
+            | DataType::Date32
+            | DataType::Date64
+            | DataType::Time64(_)
+            | DataType::Interval(_) => INVALID_DATETIME,
             _ => code::INVALID_TEXT_REPRESENTATION,
         };
         Fault::new(code, format!("invalid input syntax for type {}: \"{}\"", type_name(data_type), shorten(text)))
@@ -94,7 +96,9 @@ pub(super) fn type_name(data_type: &DataType) -> String {
         DataType::Int64 => "bigint",
         DataType::Float16 | DataType::Float32 => "real",
         DataType::Float64 => "double precision",
-        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => "numeric",
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
+            "numeric"
+        }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text",
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "bytea",
         DataType::Date32 | DataType::Date64 => "date",
@@ -134,7 +138,8 @@ pub(super) fn decimal(cell: &Cell<'_>, precision: u8, scale: i8, data_type: &Dat
         other => return Err(Fault::syntax(data_type, other.text())),
     };
     let overflow = || {
-        let message = format!("numeric field overflow: \"{}\" does not fit numeric({precision},{scale})", shorten(text));
+        let message =
+            format!("numeric field overflow: \"{}\" does not fit numeric({precision},{scale})", shorten(text));
         Fault::new(code::NUMERIC_VALUE_OUT_OF_RANGE, message)
     };
     match scaled(text, scale) {
@@ -226,9 +231,7 @@ pub(super) fn boolean(cell: &Cell<'_>) -> Result<bool, Fault> {
 /// Timestamps in units of `unit`: ISO 8601 with or without a zone (none: UTC), or a number of milliseconds since the epoch.
 pub(super) fn timestamp(cell: &Cell<'_>, unit: TimeUnit, data_type: &DataType) -> Result<i64, Fault> {
     let moment = match cell {
-        Cell::Text(text) => {
-            string_to_datetime(&Utc, text.trim()).map_err(|_| Fault::syntax(data_type, text))?
-        }
+        Cell::Text(text) => string_to_datetime(&Utc, text.trim()).map_err(|_| Fault::syntax(data_type, text))?,
         Cell::Number(text) => {
             let milliseconds = integer::<i64>(cell, data_type)?;
             DateTime::from_timestamp_millis(milliseconds).ok_or_else(|| Fault::out_of_range(data_type, text))?
@@ -239,9 +242,7 @@ pub(super) fn timestamp(cell: &Cell<'_>, unit: TimeUnit, data_type: &DataType) -
         TimeUnit::Second => Ok(moment.timestamp()),
         TimeUnit::Millisecond => Ok(moment.timestamp_millis()),
         TimeUnit::Microsecond => Ok(moment.timestamp_micros()),
-        TimeUnit::Nanosecond => {
-            moment.timestamp_nanos_opt().ok_or_else(|| Fault::out_of_range(data_type, cell.text()))
-        }
+        TimeUnit::Nanosecond => moment.timestamp_nanos_opt().ok_or_else(|| Fault::out_of_range(data_type, cell.text())),
     }
 }
 

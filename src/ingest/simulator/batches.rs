@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{
+    ArrayRef, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, TimeUnit};
 use arrow::error::ArrowError;
@@ -20,14 +22,16 @@ const MONEY: (u8, i8) = (18, 2);
 /// Names the first column that is not or can not.
 pub fn check_schema(table: &TableDef, stream: Stream) -> SqlResult<()> {
     let columns = stream.columns();
-    let list = || columns.iter().map(|(name, value)| format!("{name} {}", sql_type(*value))).collect::<Vec<_>>().join(", ");
+    let list =
+        || columns.iter().map(|(name, value)| format!("{name} {}", sql_type(*value))).collect::<Vec<_>>().join(", ");
     for field in table.schema.fields() {
         let Some((_, value)) = columns.iter().find(|(name, _)| name == field.name()) else {
             let message = format!("the simulator's stream \"{}\" has no column \"{}\"", stream.name(), field.name());
             return Err(SqlError::new(code::UNDEFINED_COLUMN, message).hint(format!("its columns: {}", list())));
         };
         if !fits(*value, field.data_type()) {
-            let message = format!("column \"{}\" can't hold the simulator's values as {}", field.name(), field.data_type());
+            let message =
+                format!("column \"{}\" can't hold the simulator's values as {}", field.name(), field.data_type());
             return Err(SqlError::new(code::DATATYPE_MISMATCH, message).hint(format!("its columns: {}", list())));
         }
     }

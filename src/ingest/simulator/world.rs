@@ -175,7 +175,9 @@ impl World {
     pub fn next_until(&mut self, now_ms: i64) -> Option<Event> {
         self.fill();
         match self.queue.peek() {
-            Some(Reverse(queued)) if queued.arrival_ms <= now_ms => self.queue.pop().map(|Reverse(queued)| queued.event),
+            Some(Reverse(queued)) if queued.arrival_ms <= now_ms => {
+                self.queue.pop().map(|Reverse(queued)| queued.event)
+            }
             _ => None,
         }
     }
