@@ -30,6 +30,8 @@ mod column;
 mod csv;
 mod json;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::BTreeSet;
@@ -83,7 +85,7 @@ impl UnknownColumns {
 
 enum Format {
     Json(JsonDecoder),
-    Csv(CsvDecoder),
+    Csv(Box<CsvDecoder>),
 }
 
 /// Turns records into rows of one table.
@@ -107,7 +109,9 @@ impl Decoder {
     /// # Errors
     /// A column whose type no input can carry.
     pub fn csv(table: &TableDef, options: CsvOptions) -> SqlResult<Decoder> {
-        Ok(Decoder::with_format(table, Rows::new(table)?, |table| Format::Csv(CsvDecoder::new(table, options))))
+        Ok(Decoder::with_format(table, Rows::new(table)?, |table| {
+            Format::Csv(Box::new(CsvDecoder::new(table, options)))
+        }))
     }
 
     fn with_format(table: &TableDef, rows: Rows, format: impl FnOnce(&TableDef) -> Format) -> Decoder {
