@@ -1,0 +1,3 @@
+//! PostgreSQL protocol.
+mod decode;
+mod encode;
