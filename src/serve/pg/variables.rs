@@ -119,6 +119,7 @@ pub(crate) struct Variables {
     local: BTreeSet<String>,
     style: Style,
     statement_timeout: Option<Duration>,
+    is_changed: bool,
 }
 
 impl Variables {
@@ -134,6 +135,7 @@ impl Variables {
             local: BTreeSet::new(),
             style: Style::default(),
             statement_timeout: None,
+            is_changed: false,
         }
     }
 
@@ -240,7 +242,13 @@ impl Variables {
         self.statement_timeout
     }
 
+    /// Whether anything was set since the last call.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.is_changed)
+    }
+
     fn refresh(&mut self) {
+        self.is_changed = true;
         if let Some(zone) = self.values.get("timezone").and_then(|zone| zone.parse().ok()) {
             self.style.zone = zone;
         }

@@ -58,6 +58,11 @@ impl CopyRead {
         }
     }
 
+    /// How many columns a record has.
+    pub(crate) fn columns(&self) -> usize {
+        self.schema.fields().len()
+    }
+
     /// Takes more input.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> SqlResult<()> {
         self.bytes += bytes.len();
