@@ -13,7 +13,7 @@ use datafusion::scalar::ScalarValue;
 use tokio::sync::mpsc::Receiver;
 
 use crate::model::{Changes, SqlResult, Tick};
-use crate::plan::Statement;
+use crate::plan::statement::Statement;
 
 /// The running database as its servers see it.
 #[async_trait]

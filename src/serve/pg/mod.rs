@@ -43,7 +43,8 @@ use tokio::task::JoinSet;
 use self::backends::Backends;
 use self::catalog::Catalog;
 use crate::engine::Database;
-use crate::model::{SqlError, SqlResult, error::code};
+use crate::model::{SqlError, SqlResult};
+use crate::plan::error::from_datafusion;
 
 /// What an operator may choose about the server.
 #[derive(Clone, Debug)]
@@ -137,35 +138,7 @@ pub async fn serve_pg(
     Ok(())
 }
 
-/// What running a query may fail with, in PostgreSQL's terms.
+/// What running a query may fail with, in PostgreSQL's terms; without a place, which planning has found if there is one.
 fn query_error(error: DataFusionError) -> SqlError {
-    use arrow::error::ArrowError;
-    match error {
-        DataFusionError::External(inner) => match inner.downcast::<SqlError>() {
-            Ok(error) => *error,
-            Err(other) => SqlError::internal(other.to_string()),
-        },
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => query_error(*inner),
-        DataFusionError::Shared(inner) => match inner.as_ref() {
-            DataFusionError::External(inner) => match inner.downcast_ref::<SqlError>() {
-                Some(error) => error.clone(),
-                None => SqlError::internal(inner.to_string()),
-            },
-            other => SqlError::new(code::DATA_EXCEPTION, other.strip_backtrace()),
-        },
-        DataFusionError::ArrowError(inner, _) => match *inner {
-            ArrowError::DivideByZero => SqlError::new(code::DIVISION_BY_ZERO, "division by zero"),
-            ArrowError::ArithmeticOverflow(text) => SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, text),
-            ArrowError::CastError(text) | ArrowError::ParseError(text) => {
-                SqlError::new(code::INVALID_TEXT_REPRESENTATION, text)
-            }
-            other => SqlError::new(code::DATA_EXCEPTION, other.to_string()),
-        },
-        DataFusionError::SQL(error, _) => SqlError::syntax(error.to_string()),
-        DataFusionError::SchemaError(error, _) => SqlError::new(code::UNDEFINED_COLUMN, error.to_string()),
-        DataFusionError::NotImplemented(text) => SqlError::unsupported(text),
-        DataFusionError::ResourcesExhausted(text) => SqlError::new("53200", text),
-        DataFusionError::Internal(text) => SqlError::internal(text),
-        other => SqlError::new(code::DATA_EXCEPTION, other.strip_backtrace()),
-    }
+    from_datafusion(error, "")
 }
