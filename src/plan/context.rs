@@ -10,8 +10,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::config::Dialect;
 use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::session_state::SessionStateDefaults;
+use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::planner::{ExprPlanner, TypePlanner};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::DataType as SqlType;
@@ -38,7 +37,8 @@ pub fn session_context() -> SessionContext {
         .with_type_planner(Arc::new(PostgresTypes))
         .build();
     let context = SessionContext::new_with_state(state);
-    for function in now::functions().into_iter().chain(json::functions()).chain(functions::scalar()) {
+    let options = context.copied_config().options().as_ref().clone();
+    for function in now::functions().into_iter().chain(json::functions()).chain(functions::scalar(&options)) {
         context.register_udf(function);
     }
     for function in functions::aggregate() {
@@ -81,3 +81,6 @@ impl TypePlanner for PostgresTypes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

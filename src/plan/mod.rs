@@ -12,4 +12,7 @@ pub mod now;
 pub mod parse;
 pub mod place;
 pub mod statement;
+mod template;
+#[cfg(test)]
+mod testing;
 pub mod types;

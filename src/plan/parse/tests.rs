@@ -744,6 +744,7 @@ fn explain_describe_and_show() {
         &[
             "explain analyze select 1",
             "explain (buffers) select 1",
+            "explain (format json) select 1",
             "explain insert into t values (1)",
             "explain create table t (a int)",
             "explain",
