@@ -15,6 +15,8 @@ pub mod dataflow;
 
 pub mod engine;
 
+pub mod serve;
+
 pub mod config;
 
 pub mod app;

@@ -1,0 +1,3 @@
+//! How the world reads and commands the database: the PostgreSQL protocol and HTTP.
+
+pub mod pg;

@@ -1,0 +1,201 @@
+//! Questions about the schema and the session: `pg_catalog`, `information_schema`, `version()`, `current_schema()`, ….
+//!
+//! Queries that ask them are planned here, over the live relations and two more schemas, after the rewrites of
+//! `datafusion-pg-catalog` that make psql's and drivers' queries plannable; all other queries go to the database untouched.
+//!
+//! Guarantees: the list of relations and columns is the live one at every query; an object keeps its oid while the server runs.
+//! Non-guarantees: keys, indexes, privileges, functions of our own and relation sizes are not in `pg_catalog`.
+
+mod functions;
+mod information;
+mod live;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::DataType;
+use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, SchemaProvider};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{ParamValues, metadata::ScalarAndMetadata};
+use datafusion::execution::session_state::{SessionState as PlanState, SessionStateBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::prelude::SessionContext;
+use datafusion::scalar::ScalarValue;
+use datafusion::sql::parser::Statement as ParsedStatement;
+use datafusion::sql::sqlparser::ast::Query;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, setup_pg_catalog};
+use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+
+use self::live::{LiveCatalog, Overlay};
+use super::rows::Rows;
+use super::session::Session;
+use crate::engine::{Database, Description};
+use crate::model::{SqlError, SqlResult};
+use crate::plan::context::{CATALOG, session_context};
+use crate::plan::error::from_datafusion;
+use crate::plan::parse::DIALECT;
+
+/// A run-time parameter set by a query: name, value, local.
+pub(super) type Assignment = (String, String, bool);
+
+/// Answers questions about the schema.
+pub(super) struct Catalog {
+    database: Arc<dyn Database>,
+    rewriter: PostgresCompatibilityParser,
+    /// Functions and planners for PostgreSQL's own queries.
+    template: PlanState,
+    pg_catalog: Arc<dyn SchemaProvider>,
+}
+
+impl Catalog {
+    pub(super) fn new(database: Arc<dyn Database>) -> SqlResult<Self> {
+        let failed = |error: String| SqlError::internal(format!("cannot set up pg_catalog: {error}"));
+        let context = session_context();
+        setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| failed(error.to_string()))?;
+        for function in functions::general() {
+            context.register_udf(function);
+        }
+        let pg_catalog = live::pg_catalog(database.clone()).map_err(|error| failed(error.to_string()))?;
+        Ok(Catalog {
+            database,
+            rewriter: PostgresCompatibilityParser::new(),
+            template: context.state(),
+            pg_catalog,
+        })
+    }
+
+    /// Whether a query asks about the schema or the session.
+    pub(super) fn answers(&self, query: &Query) -> bool {
+        let text = query.to_string();
+        let Ok(tokens) = Tokenizer::new(&DIALECT, &text).tokenize() else { return false };
+        let tokens: Vec<Token> =
+            tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+        tokens.iter().enumerate().any(|(index, token)| {
+            let Token::Word(word) = token else { return false };
+            let name = word.value.to_lowercase();
+            let is_called = tokens.get(index + 1) == Some(&Token::LParen);
+            let is_member = index > 0 && tokens[index - 1] == Token::Period;
+            matches!(name.as_str(), "pg_catalog" | "information_schema")
+                || (PG_CATALOG_TABLES.contains(&name.as_str()) && !is_member)
+                || (is_called && functions::is_about_the_session(&name))
+                || (word.quote_style.is_none() && !is_member && functions::is_register(&name))
+        })
+    }
+
+    /// Parameters and columns of a query.
+    pub(super) async fn describe(
+        &self,
+        session: &Session,
+        query: &Query,
+        declared: &[Option<DataType>],
+    ) -> SqlResult<Description> {
+        let (_, plan, _) = self.plan(session, query).await?;
+        let parameters = parameter_types(&plan, declared)?;
+        Ok(Description { parameters, columns: Some(Arc::new(plan.schema().as_arrow().clone())) })
+    }
+
+    /// Runs a query; besides its rows, the run-time parameters that it sets, known once its rows are.
+    pub(super) async fn run(
+        &self,
+        session: &Session,
+        query: &Query,
+        parameters: &[ScalarValue],
+    ) -> SqlResult<(Rows, Vec<Assignment>)> {
+        let text = query.to_string();
+        let failed = |error| unplaced(from_datafusion(error, &text));
+        let (context, plan, assignments) = self.plan(session, query).await?;
+        let values: Vec<ScalarAndMetadata> = parameters.iter().cloned().map(ScalarAndMetadata::from).collect();
+        let plan = if values.is_empty() {
+            plan
+        } else {
+            plan.replace_params_with_values(&ParamValues::List(values)).map_err(failed)?
+        };
+        let schema = Arc::new(plan.schema().as_arrow().clone());
+        let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
+        let batches = frame.collect().await.map_err(failed)?;
+        let assignments = std::mem::take(&mut *assignments.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok((Rows::ready(schema, batches), assignments))
+    }
+
+    async fn plan(
+        &self,
+        session: &Session,
+        query: &Query,
+    ) -> SqlResult<(SessionContext, LogicalPlan, Arc<Mutex<Vec<Assignment>>>)> {
+        let text = query.to_string();
+        let failed = |error| unplaced(from_datafusion(error, &text));
+        let assignments = Arc::new(Mutex::new(Vec::new()));
+        let context = self.context(session, assignments.clone());
+        let statement = self
+            .rewriter
+            .parse(&text)
+            .map_err(|error| SqlError::syntax(error.to_string()))?
+            .pop()
+            .ok_or_else(|| SqlError::internal("a query that is empty once rewritten"))?;
+        let statement = ParsedStatement::Statement(Box::new(statement));
+        let plan = context.state().statement_to_plan(statement).await.map_err(failed)?;
+        Ok((context, plan, assignments))
+    }
+
+    /// A context over the relations as they are now.
+    fn context(&self, session: &Session, assignments: Arc<Mutex<Vec<Assignment>>>) -> SessionContext {
+        let live = self.database.context();
+        let list = MemoryCatalogProviderList::new();
+        if let Some(catalog) = live.catalog(CATALOG) {
+            let overlay = Overlay::new(catalog, self.pg_catalog.clone(), information::schema(live.clone()));
+            list.register_catalog(CATALOG.to_owned(), Arc::new(overlay));
+        }
+        let state =
+            SessionStateBuilder::new_from_existing(self.template.clone()).with_catalog_list(Arc::new(list)).build();
+        let context = SessionContext::new_with_state(state);
+        for (name, function) in live.state().scalar_functions() {
+            if !self.template.scalar_functions().contains_key(name) {
+                context.register_udf(function.as_ref().clone());
+            }
+        }
+        for function in functions::of_session(session, assignments) {
+            context.register_udf(function);
+        }
+        context
+    }
+}
+
+/// Places in a rewritten text mean nothing to the client.
+fn unplaced(error: SqlError) -> SqlError {
+    SqlError { position: None, ..error }
+}
+
+/// One type per parameter: the client's, else what the plan infers, else text.
+fn parameter_types(plan: &LogicalPlan, declared: &[Option<DataType>]) -> SqlResult<Vec<DataType>> {
+    let mut inferred: std::collections::HashMap<String, Option<DataType>> = std::collections::HashMap::new();
+    let collected = plan.apply_with_subqueries(|node| {
+        for expression in node.expressions() {
+            expression.apply(|expression| {
+                match expression {
+                    Expr::Cast(cast) if matches!(cast.expr.as_ref(), Expr::Placeholder(_)) => {
+                        if let Expr::Placeholder(placeholder) = cast.expr.as_ref() {
+                            inferred.insert(placeholder.id.clone(), Some(cast.field.data_type().clone()));
+                        }
+                    }
+                    Expr::Placeholder(placeholder) => {
+                        let field = placeholder.field.as_ref().map(|field| field.data_type().clone());
+                        let known = inferred.entry(placeholder.id.clone()).or_default();
+                        *known = known.take().or(field);
+                    }
+                    _ => {}
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    collected.map_err(super::query_error)?;
+    let count = inferred.keys().filter_map(|id| id.trim_start_matches('$').parse::<usize>().ok()).max().unwrap_or(0);
+    Ok((1..=count)
+        .map(|number| {
+            let declared = declared.get(number - 1).cloned().flatten();
+            declared.or_else(|| inferred.get(&format!("${number}")).cloned().flatten()).unwrap_or(DataType::Utf8)
+        })
+        .collect())
+}
