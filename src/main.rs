@@ -15,6 +15,10 @@ use trueup::app;
 use trueup::config::{Layer, Settings};
 use trueup::ingest::simulator::{WorldConfig, write};
 
+/// Arrangements allocate and free in large, uneven pieces on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EXIT_REFUSED: u8 = 1;
 const EXIT_BUG: i32 = 70;
 

@@ -17,4 +17,4 @@ mod tail;
 mod tests;
 
 pub use find::Pattern;
-pub use tail::{FileId, FileTail, Mode, OPEN_FILES_MAX, PassEnd, Piece};
+pub use tail::{FileId, FileTail, Mode, OPEN_FILES_MAX, Piece};

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::connect::PassEnd;
 
 struct Fixture {
     folder: tempfile::TempDir,
