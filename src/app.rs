@@ -5,27 +5,26 @@
 
 use std::fs;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::config::Settings;
+use crate::engine::api::Database;
+use crate::engine::{self, Diagnostic, Engine, EngineConfig, Script};
+use crate::serve::http::serve_http;
+use crate::serve::pg::{PgCounters, PgOptions, serve_pg};
 
 /// How long stopping may take before the process ends anyway, in seconds.
 pub const STOP_BOUND_S: u64 = 10;
 /// How deep folders are looked through: a loop of links ends here.
 const FOLDER_DEPTH_MAX: usize = 32;
-
-/// A file of SQL statements.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SqlFile {
-    /// Its path, as messages show it.
-    pub path: PathBuf,
-    /// Its text.
-    pub text: String,
-}
 
 /// Finds and reads the SQL files of some paths: files as named, folders recursively in the order of names.
 ///
@@ -33,7 +32,7 @@ pub struct SqlFile {
 ///
 /// # Errors
 /// A path that does not exist or can't be read, a folder without SQL.
-pub fn sql_files(paths: &[PathBuf]) -> Result<Vec<SqlFile>> {
+pub fn sql_files(paths: &[PathBuf]) -> Result<Vec<Script>> {
     let mut found: Vec<PathBuf> = Vec::new();
     for path in paths {
         let metadata = fs::metadata(path).with_context(|| format!("can't read {}", path.display()))?;
@@ -53,7 +52,7 @@ pub fn sql_files(paths: &[PathBuf]) -> Result<Vec<SqlFile>> {
         let unreadable = || format!("can't read {}", path.display());
         if seen.insert(fs::canonicalize(&path).with_context(unreadable)?) {
             let text = fs::read_to_string(&path).with_context(unreadable)?;
-            files.push(SqlFile { path, text });
+            files.push(Script { path, text });
         }
     }
     Ok(files)
@@ -82,16 +81,64 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Runs the server on some SQL until a signal asks it to stop.
+/// Runs the server on some SQL until a signal asks it to stop: no more input, the open tick finished, exit within
+/// [`STOP_BOUND_S`].
 ///
 /// # Errors
 /// SQL that is refused, an address that can't be listened on.
 pub fn run(settings: &Settings, paths: &[PathBuf]) -> Result<()> {
-    let files = sql_files(paths)?;
+    let scripts = sql_files(paths)?;
     for name in &settings.ignored {
         tracing::warn!(name, "environment variable is no setting");
     }
-    bail!("{} SQL files found, but the engine is not wired to `run` yet", files.len())
+    if settings.data_dir.is_some() {
+        bail!("this version keeps its state in memory only; leave out --data-dir");
+    }
+    tracing::info!("state is kept in memory: it is rebuilt from the sources after a restart");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start threads")?;
+    runtime.block_on(serve(settings, &scripts))
+}
+
+async fn serve(settings: &Settings, scripts: &[Script]) -> Result<()> {
+    let listen = async |address: SocketAddr, what: &str| {
+        TcpListener::bind(address).await.with_context(|| format!("can't listen for {what} on {address}"))
+    };
+    let pg = listen(settings.pg, "PostgreSQL clients").await?;
+    let http = listen(settings.http, "HTTP").await?;
+    let (pg_address, http_address) = (pg.local_addr()?, http.local_addr()?);
+    let engine = Engine::start(EngineConfig {
+        workers: settings.workers,
+        idle_tick: Some(Duration::from_millis(settings.tick_ms_idle)),
+        tick_min: Duration::from_millis(settings.tick_ms_min),
+        tick_max: Duration::from_millis(settings.tick_ms_max),
+    })?;
+    let objects = engine.load(scripts).await.map_err(refused)?;
+    tracing::info!(objects, workers = settings.workers, "dataflows are running");
+
+    let (stop, stopping) = watch::channel(false);
+    let counters = Arc::new(PgCounters::default());
+    let database: Arc<dyn Database> = Arc::new(engine.clone());
+    let pg = tokio::spawn(serve_pg(pg, database, PgOptions::default(), Arc::clone(&counters), stopping.clone()));
+    let http = tokio::spawn(serve_http(http, engine.clone(), counters, stopping));
+    println!("ready pg={pg_address} http={http_address}");
+    std::io::Write::flush(&mut std::io::stdout()).context("can't write to standard output")?;
+
+    let signal = stop_signal().await.context("can't wait for signals")?;
+    tracing::info!(signal, "stopping: no more input, the open tick is finished");
+    within_stop_bound(async {
+        stop.send(true).ok();
+        engine.stop().await;
+        pg.await.context("the PostgreSQL server failed")?.map_err(anyhow::Error::from)?;
+        http.await.context("the HTTP server failed")?.context("the HTTP server failed")
+    })
+    .await?
+}
+
+/// What is wrong with some SQL, one finding after the other.
+fn refused(findings: Vec<Diagnostic>) -> anyhow::Error {
+    let all: Vec<String> = findings.iter().map(Diagnostic::to_string).collect();
+    let count = if all.len() == 1 { "1 error".to_string() } else { format!("{} errors", all.len()) };
+    anyhow!("{count}\n{}", all.join("\n"))
 }
 
 /// Parses, resolves, types and plans some SQL without running it.
@@ -99,8 +146,11 @@ pub fn run(settings: &Settings, paths: &[PathBuf]) -> Result<()> {
 /// # Errors
 /// SQL that is refused.
 pub fn check(paths: &[PathBuf]) -> Result<()> {
-    let files = sql_files(paths)?;
-    bail!("{} SQL files found, but the planner is not wired to `check` yet", files.len())
+    let scripts = sql_files(paths)?;
+    let (objects, warnings) = engine::check(&scripts).map_err(refused)?;
+    warnings.iter().for_each(|w| eprintln!("{w}"));
+    println!("{objects} objects in {} files are fine", scripts.len());
+    Ok(())
 }
 
 /// The plan of one view, as text.
@@ -108,8 +158,8 @@ pub fn check(paths: &[PathBuf]) -> Result<()> {
 /// # Errors
 /// SQL that is refused, no view of that name.
 pub fn explain(path: &Path, view: &str) -> Result<String> {
-    let files = sql_files(&[path.to_path_buf()])?;
-    bail!("{} SQL files found, but the planner is not wired to `explain` view {view} yet", files.len())
+    let scripts = sql_files(&[path.to_path_buf()])?;
+    Ok(engine::explain(&scripts, view).map_err(refused)??)
 }
 
 /// Waits for SIGINT or SIGTERM and says which came.

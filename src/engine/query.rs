@@ -30,6 +30,7 @@ use crate::plan::error::from_datafusion;
 use crate::plan::explain::explain;
 use crate::plan::lir::Layout;
 use crate::plan::now::bind_now;
+use crate::plan::output::query_output;
 use crate::plan::statement::{CursorOf, ExplainOf, ObjectKind, ShowKind, Statement, StatementKind, Subscribe};
 use crate::views::{RelationTable, SnapshotSource, Snapshots, SystemTable};
 
@@ -211,7 +212,7 @@ impl Engine {
     }
 
     async fn select(&self, query: &Query, parameters: &[ScalarValue], sql: &str) -> SqlResult<Outcome> {
-        let plan = planner::logical_plan(&self.shared.context.state(), query, sql)?;
+        let plan = query_output(planner::logical_plan(&self.shared.context.state(), query, sql)?)?;
         let (schema, stream) = self.run_plan(plan, parameters, sql).await?;
         Ok(Outcome::Rows { schema, stream })
     }

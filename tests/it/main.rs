@@ -3,3 +3,4 @@
 mod cli;
 mod dataflows;
 mod smoke;
+mod tidy;

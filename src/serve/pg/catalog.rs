@@ -57,20 +57,14 @@ impl Catalog {
             context.register_udf(function);
         }
         let pg_catalog = live::pg_catalog(database.clone()).map_err(|error| failed(error.to_string()))?;
-        Ok(Catalog {
-            database,
-            rewriter: PostgresCompatibilityParser::new(),
-            template: context.state(),
-            pg_catalog,
-        })
+        Ok(Catalog { database, rewriter: PostgresCompatibilityParser::new(), template: context.state(), pg_catalog })
     }
 
     /// Whether a query asks about the schema or the session.
     pub(super) fn answers(&self, query: &Query) -> bool {
         let text = query.to_string();
         let Ok(tokens) = Tokenizer::new(&DIALECT, &text).tokenize() else { return false };
-        let tokens: Vec<Token> =
-            tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+        let tokens: Vec<Token> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
         tokens.iter().enumerate().any(|(index, token)| {
             let Token::Word(word) = token else { return false };
             let name = word.value.to_lowercase();

@@ -39,7 +39,8 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) -> io::Result<
     let (mut reader, mut writer) = (Reader::new(read), Writer::new(write));
     let Some(client) = startup::client(&shared, &mut reader, &mut writer).await? else { return Ok(()) };
     let (session, backend, _connected) = Session::new(client, shared.clone());
-    let mut connection = Connection { reader, writer, session, backend, shared, told: Vec::new(), skips_to_sync: false };
+    let mut connection =
+        Connection { reader, writer, session, backend, shared, told: Vec::new(), skips_to_sync: false };
     connection.told = connection.session.variables.reported();
     connection.ready().await?;
     connection.serve().await
@@ -122,7 +123,8 @@ impl Connection {
             Message::Describe(message) => self.describe(&message),
             Message::Execute(message) => {
                 let portal = message.name.clone().unwrap_or_default();
-                let sql = self.session.portal(&portal).map_or_else(|_| String::new(), |portal| portal.prepared.sql.clone());
+                let sql =
+                    self.session.portal(&portal).map_or_else(|_| String::new(), |portal| portal.prepared.sql.clone());
                 let executed = self.execute(&message).await;
                 return self.outcome(executed, &sql).await;
             }
