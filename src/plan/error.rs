@@ -42,16 +42,16 @@ fn translate(error: &DataFusionError, sql: &str, place: Option<usize>) -> SqlErr
                 return translate(inner, sql, place);
             }
             if let Some(inner) = inner.downcast_ref::<ArrowError>() {
-                return arrow(inner);
+                return at_literal(arrow(inner), sql);
             }
             SqlError::internal(inner.to_string())
         }
         DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
             ArrowError::ExternalError(external) => match external.downcast_ref::<DataFusionError>() {
                 Some(inner) => translate(inner, sql, place),
-                None => arrow(inner),
+                None => at_literal(arrow(inner), sql),
             },
-            inner => arrow(inner),
+            inner => at_literal(arrow(inner), sql),
         },
         leaf => placed(leaf_error(leaf), sql, place),
     }
@@ -76,7 +76,7 @@ fn leaf_error(error: &DataFusionError) -> Named {
         DataFusionError::SchemaError(inner, _) => schema(inner),
         DataFusionError::Plan(message) => plan(first_line(message)),
         DataFusionError::Execution(message) => (execution(first_line(message)), None),
-        DataFusionError::NotImplemented(message) => (SqlError::unsupported(lower_first(first_line(message))), None),
+        DataFusionError::NotImplemented(message) => (unsupported(first_line(message)), None),
         DataFusionError::SQL(inner, _) => {
             let message = match inner.as_ref() {
                 ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
@@ -92,6 +92,18 @@ fn leaf_error(error: &DataFusionError) -> Named {
         }
         DataFusionError::IoError(inner) => (SqlError::new(code::IO_ERROR, inner.to_string()), None),
         other => (SqlError::internal(other.strip_backtrace()), None),
+    }
+}
+
+/// Not done, in words that do not name DataFusion's inner types.
+fn unsupported(message: &str) -> SqlError {
+    let subqueries = ["Exists(", "InSubquery(", "ScalarSubquery(", "SetComparison(", "OuterReferenceColumn("];
+    match between(message, "hysical plan does not support logical expression ", "") {
+        Some(rest) if subqueries.iter().any(|kind| rest.starts_with(kind)) => {
+            SqlError::unsupported("a subquery of this form is not supported here")
+                .hint("write it as a join, or move EXISTS and IN into WHERE")
+        }
+        _ => SqlError::unsupported(lower_first(message)),
     }
 }
 
@@ -203,6 +215,7 @@ fn planning_error(message: &str) -> SqlError {
     const INDETERMINATE_DATATYPE: &str = "42P18";
     const INVALID_COLUMN_REFERENCE: &str = "42P10";
     const WINDOWING_ERROR: &str = "42P20";
+    const DISTINCT_ORDER: &str = "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
     let known = [
         ("GROUP BY", code::GROUPING_ERROR, None),
         ("not allowed in the WHERE", code::GROUPING_ERROR, Some("aggregate functions are not allowed in WHERE")),
@@ -225,6 +238,7 @@ fn planning_error(message: &str) -> SqlError {
         ("only return one column", code::SYNTAX_ERROR, Some("subquery must return only one column")),
         ("specified more than once", DUPLICATE_ALIAS, None),
         ("DISTINCT ON", INVALID_COLUMN_REFERENCE, None),
+        ("SELECT DISTINCT, ORDER BY", INVALID_COLUMN_REFERENCE, Some(DISTINCT_ORDER)),
         ("Placeholder", INDETERMINATE_DATATYPE, None),
         ("placeholder", INDETERMINATE_DATATYPE, None),
         ("schema", code::INVALID_SCHEMA_NAME, None),
@@ -332,6 +346,16 @@ fn cast(message: &str) -> SqlError {
     SqlError::new(code::INVALID_TEXT_REPRESENTATION, lower_first(message))
 }
 
+/// Places an error about a value on the one literal that has it.
+fn at_literal(error: SqlError, sql: &str) -> SqlError {
+    let Some(value) = between(&error.message, ": \"", "").and_then(|rest| rest.strip_suffix('"')) else { return error };
+    let mut found = sql.match_indices(&format!("'{value}'")).map(|(offset, _)| offset).collect::<Vec<_>>();
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => error.at(only),
+        _ => error,
+    }
+}
+
 /// What stands between two texts; to the end if `after` is empty.
 fn between<'a>(message: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let start = message.find(before)? + before.len();
@@ -356,3 +380,6 @@ fn lower_first(message: &str) -> String {
     }
     first.to_lowercase().chain(message.chars().skip(1)).collect()
 }
+
+#[cfg(test)]
+mod tests;

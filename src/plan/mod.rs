@@ -8,12 +8,15 @@ pub mod context;
 pub mod error;
 mod functions;
 mod json;
+pub mod lateral;
 pub mod now;
 pub mod output;
+pub mod overflow;
 pub mod parse;
 pub mod place;
 pub mod statement;
 mod template;
 #[cfg(test)]
 mod testing;
+mod timezone;
 pub mod types;

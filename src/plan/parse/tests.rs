@@ -323,9 +323,9 @@ fn views_indexes_sinks_and_drops() {
             "drop function f",
         ],
         expect![[r#"
-            view v [] materialized=false or_replace=false if_not_exists=false as SELECT 1
+            view v [] materialized=false or_replace=false if_not_exists=false as SELECT 1 AS "?column?"
             view V ["a", "b"] materialized=false or_replace=true if_not_exists=false as SELECT x, y FROM t WHERE x > $1
-            view mv [] materialized=true or_replace=false if_not_exists=true as WITH q AS (SELECT 1 AS a) SELECT * FROM q UNION ALL SELECT 2
+            view mv [] materialized=true or_replace=false if_not_exists=true as WITH q AS (SELECT 1 AS a) SELECT * FROM q UNION ALL SELECT 2 AS "?column?"
             CreateIndex { name: None, relation: "t", columns: ["a"], if_not_exists: false }
             CreateIndex { name: Some("i"), relation: "t", columns: ["a", "B"], if_not_exists: true }
             CreateSink { name: "s", from: "v", options: {"connector": "kafka", "encode": "json", "format": "upsert", "n": "-3", "properties.bootstrap.servers": "k:9092", "schema": "x", "topic": "t"}, if_not_exists: false }
@@ -423,19 +423,19 @@ fn queries_and_writes() {
             "select",
         ],
         expect![[r#"
-            query SELECT 1
-            query SELECT $1::INT AS x, 'a;b', $$a;b$$, $q$x$$y$q$
-            query TABLE t
+            query SELECT 1 AS "?column?"
+            query SELECT $1::INT AS x, 'a;b' AS "?column?", $$a;b$$ AS "?column?1", $q$x$$y$q$ AS "?column?2"
+            query SELECT * FROM "t"
             query VALUES (1, 'x'), (2, 'y')
-            query (SELECT 1) UNION (SELECT 2) ORDER BY 1 LIMIT 3
-            query WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT * FROM r
+            query (SELECT 1 AS "?column?") UNION (SELECT 2 AS "?column?") ORDER BY 1 LIMIT 3
+            query WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 AS "?column?" FROM r WHERE n < 5) SELECT * FROM r
             insert: INSERT INTO t (a, b) VALUES (1, 'x') ON CONFLICT DO NOTHING RETURNING a
             update: UPDATE t SET a = a + 1 WHERE b = 'x'
             delete: DELETE FROM t WHERE a IN (SELECT a FROM u)
             other: TRUNCATE t
             other: ALTER TABLE t ADD COLUMN x INT
             other: MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE
-            query SELECT j -> 'a' ->> 'b', (j ->> 'x')::INT, j ? 'k' FROM t WHERE ts > now() - INTERVAL '1 hour'
+            query SELECT j -> 'a' ->> 'b' AS "?column?", (j ->> 'x')::INT AS "int4", j ? 'k' AS "?column?1" FROM t WHERE ts > now() - INTERVAL '1 hour'
             select
               1:7 42601 syntax error at end of input
               DETAIL: expected an expression
@@ -458,8 +458,8 @@ fn queries_and_writes() {
         ],
         expect![[r#"
             with q as (select 1) insert into t select * from q
-              1:1 0A000 WITH before INSERT, UPDATE, DELETE or MERGE is not supported
-              HINT: put the WITH into the statement's own query, as in INSERT INTO t WITH … SELECT …
+              1:1 0A000 data-modifying statements inside a query are not supported
+              HINT: write INSERT INTO t WITH … SELECT …
             select * from t where
               1:22 42601 syntax error at end of input
               DETAIL: expected an expression
@@ -488,9 +488,9 @@ fn queries_and_writes() {
             select $$abc
               1:13 42601 unterminated dollar-quoted string
             select "abc
-              1:8 42601 expected close delimiter '"' before EOF.
+              1:8 42601 unterminated quoted identifier
             /* open
-              1:8 42601 unexpected EOF while in a multi-line comment
+              1:8 42601 unterminated /* comment
         "#]],
     );
 }
@@ -539,7 +539,7 @@ fn copies() {
             CopyFrom { table: "t", columns: [], options: CopyOptions { format: Csv, header: true, delimiter: 59, null: "" } }
             CopyFrom { table: "t", columns: [], options: CopyOptions { format: Csv, header: false, delimiter: 44, null: "" } }
             CopyFrom { table: "t", columns: [], options: CopyOptions { format: Text, header: false, delimiter: 9, null: "\\N" } }
-            copy to, SELECT a, 'x)' FROM t, CopyOptions { format: Csv, header: true, delimiter: 44, null: "" }
+            copy to, SELECT a, 'x)' AS "?column?" FROM t, CopyOptions { format: Csv, header: true, delimiter: 44, null: "" }
             copy to, SELECT "a", "B""" FROM "t", CopyOptions { format: Text, header: false, delimiter: 9, null: "\\N" }
             copy to, SELECT * FROM "trueup"."errors", CopyOptions { format: Text, header: false, delimiter: 9, null: "\\N" }
             CopySubscribe { subscribe: Subscribe { relation: "v", snapshot: false, progress: true }, options: CopyOptions { format: Text, header: false, delimiter: 9, null: "\\N" } }
@@ -592,8 +592,8 @@ fn copies() {
               1:17 42601 syntax error at or near "from"
               DETAIL: expected TO
             copy (insert into t values (1) returning a) to stdout
-              1:7 0A000 WITH before INSERT, UPDATE, DELETE or MERGE is not supported
-              HINT: put the WITH into the statement's own query, as in INSERT INTO t WITH … SELECT …
+              1:7 0A000 data-modifying statements inside a query are not supported
+              HINT: write INSERT INTO t WITH … SELECT …
             copy t
               1:7 42601 syntax error at end of input
               DETAIL: expected FROM or TO
@@ -619,8 +619,8 @@ fn subscriptions_and_cursors() {
             Subscribe(Subscribe { relation: "v", snapshot: true, progress: false })
             Subscribe(Subscribe { relation: "v", snapshot: false, progress: false })
             Subscribe(Subscribe { relation: "trueup.errors", snapshot: true, progress: true })
-            declare c hold=false SELECT 1
-            declare C 1 hold=true TABLE t
+            declare c hold=false SELECT 1 AS "?column?"
+            declare C 1 hold=true SELECT * FROM "t"
             Declare { name: "c", of: Subscribe(Subscribe { relation: "v", snapshot: true, progress: true }), hold: false }
             Fetch { name: "c", count: Some(1), timeout_ms: None }
             Fetch { name: "c", count: Some(1), timeout_ms: None }
@@ -709,11 +709,11 @@ fn explain_describe_and_show() {
             "flush",
         ],
         expect![[r#"
-            explain verbose=false SELECT 1
-            explain verbose=true (SELECT 1)
-            explain verbose=true SELECT 1
-            explain verbose=false (SELECT 1)
-            explain verbose=false SELECT 1
+            explain verbose=false SELECT 1 AS "?column?"
+            explain verbose=true (SELECT 1 AS "?column?")
+            explain verbose=true SELECT 1 AS "?column?"
+            explain verbose=false (SELECT 1 AS "?column?")
+            explain verbose=false SELECT 1 AS "?column?"
             Explain { of: View("v"), verbose: false }
             Explain { of: View("v"), verbose: false }
             Explain { of: View("v"), verbose: false }
@@ -760,6 +760,8 @@ fn explain_describe_and_show() {
               HINT: a running view's rows and bytes are in trueup.operators
             explain (buffers) select 1
               1:9 0A000 EXPLAIN option "buffers" is not supported
+            explain (format json) select 1
+              1:9 0A000 EXPLAIN format "json" is not supported
             explain insert into t values (1)
               1:9 0A000 only queries and views can be explained
             explain create table t (a int)
@@ -852,7 +854,7 @@ fn what_drivers_send() {
             other: LISTEN c
             other: UNLISTEN *
             other: NOTIFY c
-            other: PREPARE p AS SELECT 1
+            other: PREPARE p AS SELECT 1 AS "?column?"
             other: EXECUTE p
             other: GRANT SELECT ON t TO PUBLIC 
         "#]],
