@@ -45,7 +45,7 @@ fn json_operators() {
             1      | {"sku": "k", "n": 1} | {"sku": "k", "n": 1} | l    | true    |
             2      |                      |                      |      | false   |
             3      |                      |                      |      | false   |
-            4      |                      |                      |      | false   |
+            4      |                      |                      |      |         |
             > select id, doc #> '{a,b}', doc #>> '{lines,0,sku}', doc #>> '{lines}', doc #>> array['a','b'] from j
             bigint | text | text | text                                           | text
             1      | "x"  | k    | [{"sku": "k", "n": 1}, {"sku": "l", "n": 2.5}] | x
