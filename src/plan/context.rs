@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::config::Dialect;
 use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::planner::{ExprPlanner, TypePlanner};
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -34,7 +34,7 @@ pub fn session_context() -> SessionContext {
     planners.extend(SessionStateDefaults::default_expr_planners());
     let mut analyzer_rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(lateral::UnnestLateral)];
     analyzer_rules.extend(Analyzer::new().rules);
-    let state = SessionStateBuilder::new()
+    let mut state = SessionStateBuilder::new()
         .with_config(session_config())
         .with_default_features()
         .with_expr_planners(planners)
@@ -42,6 +42,8 @@ pub fn session_context() -> SessionContext {
         .with_analyzer_rules(analyzer_rules)
         .with_physical_optimizer_rule(Arc::new(overflow::CheckedArithmetic))
         .build();
+    let registered = state.register_function_rewrite(Arc::new(functions::TimestampText));
+    debug_assert!(registered.is_ok(), "a session's state takes rewrites");
     let context = SessionContext::new_with_state(state);
     let options = context.copied_config().options().as_ref().clone();
     context.register_udf(timezone::function());

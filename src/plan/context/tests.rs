@@ -239,6 +239,7 @@ fn time_zones_and_templates() {
             "select to_char(at, 'YYYY-MM-DD HH24:MI:SS'), to_char(day, 'DD/MM/YY'), to_char(seen, 'HH12:MI PM OF'), to_char(at, '%H') from t",
             "select to_date('02.01.2026', 'DD.MM.YYYY'), to_timestamp('02.01.2026 03:04:05', 'DD.MM.YYYY HH24:MI:SS'), to_timestamp(1.5)",
             "select timestamp '2026-01-31 00:00:00' + interval '1 month', date '2026-03-01' - date '2026-02-01', date '2026-01-01' + 1",
+            "select at::text, seen::text || '!', cast(day as text), (at + interval '1 millisecond')::varchar from t",
             "select date_bin(interval '5 minutes', at, timestamp '2000-01-01 00:00:00'), date_trunc('hour', seen), extract(dow from at) from t",
         ],
         expect![[r#"
@@ -261,6 +262,11 @@ fn time_zones_and_templates() {
             > select timestamp '2026-01-31 00:00:00' + interval '1 month', date '2026-03-01' - date '2026-02-01', date '2026-01-01' + 1
             timestamp without time zone | bigint | date
             2026-02-28T00:00:00         | 28     | 2026-01-02
+            > select at::text, seen::text || '!', cast(day as text), (at + interval '1 millisecond')::varchar from t
+            text                | text                    | text       | text
+            2026-03-01 10:00:00 | 2026-03-01 11:59:00+00! | 2026-03-01 | 2026-03-01 10:00:00.001
+            2026-03-01 12:30:00 | 2026-03-01 12:30:00+00! | 2026-03-02 | 2026-03-01 12:30:00.001
+            |                         |            |
             > select date_bin(interval '5 minutes', at, timestamp '2000-01-01 00:00:00'), date_trunc('hour', seen), extract(dow from at) from t
             timestamp without time zone | timestamp with time zone | integer
             2026-03-01T10:00:00         | 2026-03-01T11:00:00Z     | 0
