@@ -89,7 +89,7 @@ impl ScalarUDFImpl for Plain {
             ColumnarValue::Array(array) if *array.data_type() == DataType::Boolean => {
                 ColumnarValue::Array(null_where(array, document)?)
             }
-            ColumnarValue::Scalar(ScalarValue::Boolean(_)) if matches!(&document, Some(ColumnarValue::Scalar(text)) if text.is_null()) => {
+            ColumnarValue::Scalar(ScalarValue::Boolean(_)) if is_null_scalar(document.as_ref()) => {
                 ColumnarValue::Scalar(ScalarValue::Boolean(None))
             }
             ColumnarValue::Array(array) => ColumnarValue::Array(plain_array(array)),
@@ -111,6 +111,10 @@ fn null_where(answers: ArrayRef, document: Option<ColumnarValue>) -> Result<Arra
         Some(ColumnarValue::Array(document)) => Ok(nullif(&answers, &is_null(&document)?)?),
         _ => Ok(answers),
     }
+}
+
+fn is_null_scalar(document: Option<&ColumnarValue>) -> bool {
+    matches!(document, Some(ColumnarValue::Scalar(text)) if text.is_null())
 }
 
 fn plain_type(data_type: DataType) -> DataType {
