@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
 use super::error::from_datafusion;
 use super::parse::{SYSTEM_COLUMNS, output_name};
-use super::types::{postgres_name, timestamptz};
+use super::types::timestamptz;
 use crate::model::error::code;
 use crate::model::{SqlError, SqlResult};
 
@@ -125,31 +125,99 @@ fn decimal(precision: u8, scale: i8) -> DataType {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::{Expect, expect};
+
     use super::*;
     use crate::plan::testing::{context, plan};
+    use crate::plan::types::postgres_name;
 
-    /// Names and types of a view's columns.
-    fn columns(sql: &str, names: &[&str]) -> SqlResult<String> {
-        let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let plan = view_output(plan(&context(), sql)?, &names)?;
-        let fields = plan.schema().fields().iter();
-        Ok(fields
-            .map(|field| format!("{} {}", field.name(), postgres_name(field.data_type())))
-            .collect::<Vec<_>>()
-            .join(", "))
+    /// Names and types of views' columns.
+    fn check(views: &[(&str, &[&str])], expected: Expect) {
+        let context = context();
+        let columns = |sql: &str, names: &[&str]| -> SqlResult<String> {
+            let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let plan = view_output(plan(&context, sql)?, &names)?;
+            let fields = plan.schema().fields().iter();
+            let fields = fields.map(|field| format!("{} {}", field.name(), postgres_name(field.data_type())));
+            Ok(fields.collect::<Vec<_>>().join(", "))
+        };
+        let shown = views.iter().map(|(sql, names)| match columns(sql, names) {
+            Ok(columns) => columns + "\n",
+            Err(error) => format!("{} {error}\n", error.code),
+        });
+        expected.assert_eq(&shown.collect::<String>());
     }
 
     #[test]
-    fn names_and_types_are_postgresqls() {
-        let cases = [
-            ("select count(*), sum(qty), max(sku) as top from t", "count bigint, sum bigint, top text"),
-            ("select 1, 'x' as y, null", "?column? bigint, y text"),
-            ("select row_number() over (order by id) from t", "row_number bigint"),
-            ("select to_timestamp(0), 1e3, array_length(tags, 1) from t", ""),
-            ("select * from t join u using (sku)", ""),
-        ];
-        for (sql, expected) in cases {
-            println!("{sql}: {:?} {expected}", columns(sql, &[]));
-        }
+    fn views_have_postgresqls_names_and_types() {
+        check(
+            &[
+                (
+                    "select count(*), sum(qty), max(sku) as top, 1, qty::text, upper(sku) || 'x' from t group by qty, sku",
+                    &[],
+                ),
+                (
+                    "select row_number() over (order by id), array_length(tags, 1), json_length('{}'), approx_distinct(id) over () from t",
+                    &[],
+                ),
+                (
+                    "select 1e3, to_timestamp(0), at - at, null, arrow_cast('x', 'Dictionary(Int32, Utf8)') as d from t",
+                    &["a", "b", "c", "n"],
+                ),
+                ("select t.*, u.qty as other from t join u using (id)", &["key"]),
+                (
+                    "select case when ok then sku else 'x' end, case when ok then 1 end, tags[1], sku::varchar, (qty + 1)::int8 from t",
+                    &[],
+                ),
+                (
+                    "select true, date '2026-01-01', interval '1 day', extract(hour from at), (select max(id) from u), array[1] from t",
+                    &[],
+                ),
+            ],
+            expect![[r#"
+                42701 column "?column?" specified more than once
+                HINT: give each column its own name with AS
+                row_number bigint, array_length bigint, json_length bigint, approx_distinct bigint
+                a numeric(4,0), b timestamp with time zone, c interval, n text, d text
+                key bigint, sku text, qty integer, amount numeric(12,2), price double precision, ok boolean, at timestamp without time zone, seen timestamp with time zone, day date, tags text[], raw bytea, other integer
+                42701 column "case" specified more than once
+                HINT: give each column its own name with AS
+                bool boolean, date date, interval interval, extract integer, max bigint, array bigint[]
+            "#]],
+        );
+        check(
+            &[
+                ("select count(*), count(id) from t", &[]),
+                ("select count(*), count(id) from t", &["a", "a"]),
+                ("select count(*), count(id) from t", &["a", "b"]),
+                ("select t.id, u.id from t, u", &[]),
+                ("select id from t", &["a", "b"]),
+                ("select id as trueup_diff from t", &[]),
+                ("select map(['a'], [1]) as m", &[]),
+            ],
+            expect![[r#"
+                42701 column "count" specified more than once
+                HINT: give each column its own name with AS
+                42701 column "a" specified more than once
+                HINT: give each column its own name with AS
+                a bigint, b bigint
+                42701 column "id" specified more than once
+                HINT: give each column its own name with AS
+                42601 CREATE VIEW specifies more column names than columns
+                42701 column name "trueup_diff" conflicts with a system column name
+                HINT: give it another name with AS
+                0A000 column "m" has type Map("entries": non-null Struct("key": non-null Utf8, "value": Int64), unsorted)
+                HINT: cast it to TEXT
+            "#]],
+        );
+    }
+
+    #[test]
+    fn queries_keep_hidden_marks_only_inside() {
+        let plan = query_output(plan(&context(), "select 1, 2, id, row_number() over () from t").expect("a plan"))
+            .expect("a plan");
+        let names = plan.schema().fields().iter().map(|field| output_name(field.name())).collect::<Vec<_>>();
+        assert_eq!(names, ["?column?", "?column?", "id", "row_number"]);
+        assert_eq!(plan.schema().field(3).data_type(), &DataType::Int64);
     }
 }
