@@ -12,6 +12,7 @@ mod catalog;
 mod coordinator;
 mod dml;
 mod load;
+mod parameters;
 mod planner;
 mod query;
 mod system;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use datafusion::prelude::SessionContext;
 
 pub use api::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage, Transaction};
+pub use parameters::parameter_types;
 pub use load::{Diagnostic, Script, check, explain};
 
 use crate::model::{InputBatch, RelationId, SqlError, SqlResult, Tick};

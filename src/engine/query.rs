@@ -321,14 +321,7 @@ impl Database for Engine {
             }
             _ => return Ok(Description { parameters: vec![], columns: None }),
         };
-        let inferred = plan.get_parameter_types().map_err(|e| from_datafusion(e, sql))?;
-        let highest =
-            inferred.keys().filter_map(|k| k.trim_start_matches('$').parse::<usize>().ok()).max().unwrap_or(0);
-        let of = |at: usize| {
-            let declared = parameter_types.get(at).cloned().flatten();
-            declared.or_else(|| inferred.get(&format!("${}", at + 1)).cloned().flatten()).unwrap_or(DataType::Utf8)
-        };
-        let parameters = (0..highest.max(parameter_types.len())).map(of).collect();
+        let parameters = super::parameter_types(&plan, parameter_types)?;
         let is_query = !matches!(plan, LogicalPlan::Dml(_));
         let columns = is_query.then(|| Arc::clone(plan.schema().inner()));
         Ok(Description { parameters, columns })

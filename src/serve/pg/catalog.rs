@@ -10,27 +10,30 @@ mod functions;
 mod information;
 mod live;
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::DataType;
 use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, SchemaProvider};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ParamValues, metadata::ScalarAndMetadata};
 use datafusion::execution::session_state::{SessionState as PlanState, SessionStateBuilder};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as ParsedStatement;
-use datafusion::sql::sqlparser::ast::Query;
+use datafusion::sql::sqlparser::ast::{
+    ArrayElemTypeDef, CastKind, DataType as SqlType, Expr as SqlExpr, FunctionArguments, Statement as SqlStatement,
+    Value as SqlValue, visit_expressions_mut,
+};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, setup_pg_catalog};
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
-use self::live::{LiveCatalog, Overlay};
+use self::live::Overlay;
 use super::rows::Rows;
-use super::session::Session;
-use crate::engine::{Database, Description};
+use super::variables::Variables;
+use crate::engine::{Database, Description, parameter_types};
 use crate::model::{SqlError, SqlResult};
 use crate::plan::context::{CATALOG, session_context};
 use crate::plan::error::from_datafusion;
@@ -38,6 +41,13 @@ use crate::plan::parse::DIALECT;
 
 /// A run-time parameter set by a query: name, value, local.
 pub(super) type Assignment = (String, String, bool);
+
+/// Who asks.
+pub(super) struct Asker {
+    pub(super) user: String,
+    pub(super) process: i32,
+    pub(super) variables: Variables,
+}
 
 /// Answers questions about the schema.
 pub(super) struct Catalog {
@@ -52,25 +62,32 @@ impl Catalog {
     pub(super) fn new(database: Arc<dyn Database>) -> SqlResult<Self> {
         let failed = |error: String| SqlError::internal(format!("cannot set up pg_catalog: {error}"));
         let context = session_context();
+        // Optimizer rules lose the marks of oid columns here and there, and then refuse their own work.
+        context.state_ref().write().config_mut().options_mut().optimizer.skip_failed_rules = true;
         setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| failed(error.to_string()))?;
         for function in functions::general() {
             context.register_udf(function);
         }
         let pg_catalog = live::pg_catalog(database.clone()).map_err(|error| failed(error.to_string()))?;
-        Ok(Catalog { database, rewriter: PostgresCompatibilityParser::new(), template: context.state(), pg_catalog })
+        Ok(Catalog {
+            database,
+            rewriter: PostgresCompatibilityParser::new(),
+            template: context.state(),
+            pg_catalog,
+        })
     }
 
     /// Whether a query asks about the schema or the session.
-    pub(super) fn answers(&self, query: &Query) -> bool {
-        let text = query.to_string();
-        let Ok(tokens) = Tokenizer::new(&DIALECT, &text).tokenize() else { return false };
-        let tokens: Vec<Token> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    pub(super) fn answers(&self, text: &str) -> bool {
+        let Ok(tokens) = Tokenizer::new(&DIALECT, text).tokenize() else { return false };
+        let tokens: Vec<Token> =
+            tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
         tokens.iter().enumerate().any(|(index, token)| {
             let Token::Word(word) = token else { return false };
             let name = word.value.to_lowercase();
             let is_called = tokens.get(index + 1) == Some(&Token::LParen);
             let is_member = index > 0 && tokens[index - 1] == Token::Period;
-            matches!(name.as_str(), "pg_catalog" | "information_schema")
+            matches!(name.as_str(), "pg_catalog" | "information_schema" | "regclass" | "regtype" | "regproc" | "regnamespace")
                 || (PG_CATALOG_TABLES.contains(&name.as_str()) && !is_member)
                 || (is_called && functions::is_about_the_session(&name))
                 || (word.quote_style.is_none() && !is_member && functions::is_register(&name))
@@ -80,11 +97,11 @@ impl Catalog {
     /// Parameters and columns of a query.
     pub(super) async fn describe(
         &self,
-        session: &Session,
-        query: &Query,
+        asker: &Asker,
+        text: &str,
         declared: &[Option<DataType>],
     ) -> SqlResult<Description> {
-        let (_, plan, _) = self.plan(session, query).await?;
+        let (_, plan, _) = self.plan(asker, text).await?;
         let parameters = parameter_types(&plan, declared)?;
         Ok(Description { parameters, columns: Some(Arc::new(plan.schema().as_arrow().clone())) })
     }
@@ -92,13 +109,12 @@ impl Catalog {
     /// Runs a query; besides its rows, the run-time parameters that it sets, known once its rows are.
     pub(super) async fn run(
         &self,
-        session: &Session,
-        query: &Query,
+        asker: &Asker,
+        text: &str,
         parameters: &[ScalarValue],
     ) -> SqlResult<(Rows, Vec<Assignment>)> {
-        let text = query.to_string();
-        let failed = |error| unplaced(from_datafusion(error, &text));
-        let (context, plan, assignments) = self.plan(session, query).await?;
+        let failed = |error| unplaced(from_datafusion(error, text));
+        let (context, plan, assignments) = self.plan(asker, text).await?;
         let values: Vec<ScalarAndMetadata> = parameters.iter().cloned().map(ScalarAndMetadata::from).collect();
         let plan = if values.is_empty() {
             plan
@@ -114,26 +130,26 @@ impl Catalog {
 
     async fn plan(
         &self,
-        session: &Session,
-        query: &Query,
+        asker: &Asker,
+        text: &str,
     ) -> SqlResult<(SessionContext, LogicalPlan, Arc<Mutex<Vec<Assignment>>>)> {
-        let text = query.to_string();
-        let failed = |error| unplaced(from_datafusion(error, &text));
+        let failed = |error| unplaced(from_datafusion(error, text));
         let assignments = Arc::new(Mutex::new(Vec::new()));
-        let context = self.context(session, assignments.clone());
-        let statement = self
+        let context = self.context(asker, assignments.clone());
+        let mut statement = self
             .rewriter
-            .parse(&text)
+            .parse(text)
             .map_err(|error| SqlError::syntax(error.to_string()))?
             .pop()
             .ok_or_else(|| SqlError::internal("a query that is empty once rewritten"))?;
+        drop_array_subqueries(&mut statement);
         let statement = ParsedStatement::Statement(Box::new(statement));
         let plan = context.state().statement_to_plan(statement).await.map_err(failed)?;
         Ok((context, plan, assignments))
     }
 
     /// A context over the relations as they are now.
-    fn context(&self, session: &Session, assignments: Arc<Mutex<Vec<Assignment>>>) -> SessionContext {
+    fn context(&self, asker: &Asker, assignments: Arc<Mutex<Vec<Assignment>>>) -> SessionContext {
         let live = self.database.context();
         let list = MemoryCatalogProviderList::new();
         if let Some(catalog) = live.catalog(CATALOG) {
@@ -148,48 +164,38 @@ impl Catalog {
                 context.register_udf(function.as_ref().clone());
             }
         }
-        for function in functions::of_session(session, assignments) {
+        for function in functions::of_session(asker, assignments) {
             context.register_udf(function);
         }
         context
     }
 }
 
+/// `ARRAY(SELECT …)`, which DataFusion does not plan, becomes NULL: psql fills columns about roles and storage options with
+/// it, of which there are none.
+fn drop_array_subqueries(statement: &mut SqlStatement) {
+    let _ = visit_expressions_mut(statement, |expression| {
+        let is_array = matches!(
+            expression,
+            SqlExpr::Function(function)
+                if matches!(function.args, FunctionArguments::Subquery(_))
+                    && function.name.to_string().eq_ignore_ascii_case("array")
+        );
+        if is_array {
+            let element = Box::new(SqlType::Text);
+            *expression = SqlExpr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(SqlExpr::value(SqlValue::Null)),
+                data_type: SqlType::Array(ArrayElemTypeDef::SquareBracket(element, None)),
+                array: false,
+                format: None,
+            };
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
 /// Places in a rewritten text mean nothing to the client.
 fn unplaced(error: SqlError) -> SqlError {
     SqlError { position: None, ..error }
-}
-
-/// One type per parameter: the client's, else what the plan infers, else text.
-fn parameter_types(plan: &LogicalPlan, declared: &[Option<DataType>]) -> SqlResult<Vec<DataType>> {
-    let mut inferred: std::collections::HashMap<String, Option<DataType>> = std::collections::HashMap::new();
-    let collected = plan.apply_with_subqueries(|node| {
-        for expression in node.expressions() {
-            expression.apply(|expression| {
-                match expression {
-                    Expr::Cast(cast) if matches!(cast.expr.as_ref(), Expr::Placeholder(_)) => {
-                        if let Expr::Placeholder(placeholder) = cast.expr.as_ref() {
-                            inferred.insert(placeholder.id.clone(), Some(cast.field.data_type().clone()));
-                        }
-                    }
-                    Expr::Placeholder(placeholder) => {
-                        let field = placeholder.field.as_ref().map(|field| field.data_type().clone());
-                        let known = inferred.entry(placeholder.id.clone()).or_default();
-                        *known = known.take().or(field);
-                    }
-                    _ => {}
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })?;
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    collected.map_err(super::query_error)?;
-    let count = inferred.keys().filter_map(|id| id.trim_start_matches('$').parse::<usize>().ok()).max().unwrap_or(0);
-    Ok((1..=count)
-        .map(|number| {
-            let declared = declared.get(number - 1).cloned().flatten();
-            declared.or_else(|| inferred.get(&format!("${number}")).cloned().flatten()).unwrap_or(DataType::Utf8)
-        })
-        .collect())
 }

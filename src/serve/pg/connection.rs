@@ -20,7 +20,7 @@ use pgwire::messages::startup::ParameterStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use tokio::net::TcpStream;
 
-use super::Shared;
+use super::{Shared, stopped};
 use super::backends::{Backend, shutting_down};
 use super::encode::fields;
 use super::extended::{Executed, in_text};
@@ -39,8 +39,7 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) -> io::Result<
     let (mut reader, mut writer) = (Reader::new(read), Writer::new(write));
     let Some(client) = startup::client(&shared, &mut reader, &mut writer).await? else { return Ok(()) };
     let (session, backend, _connected) = Session::new(client, shared.clone());
-    let mut connection =
-        Connection { reader, writer, session, backend, shared, told: Vec::new(), skips_to_sync: false };
+    let mut connection = Connection { reader, writer, session, backend, shared, told: Vec::new(), skips_to_sync: false };
     connection.told = connection.session.variables.reported();
     connection.ready().await?;
     connection.serve().await
@@ -70,7 +69,7 @@ impl Connection {
         loop {
             let message = tokio::select! {
                 message = self.reader.message() => message,
-                _ = shutdown.wait_for(|stop| *stop) => {
+                () = stopped(&mut shutdown) => {
                     self.fatal(&shutting_down()).await?;
                     return Ok(());
                 }
@@ -111,10 +110,7 @@ impl Connection {
                 let name = message.name.unwrap_or_default();
                 let sql = message.query.clone();
                 let parsed = self.parse(&name, message.query, &message.type_oids).await;
-                match self.outcome(parsed, &sql).await? {
-                    Next::More => return Ok(Next::More),
-                    Next::End => return Ok(Next::End),
-                }
+                return self.outcome(parsed, &sql).await;
             }
             Message::Bind(message) => match self.session.bind(&message) {
                 Ok(()) => self.put(PgWireBackendMessage::BindComplete(BindComplete::new())),
@@ -123,8 +119,7 @@ impl Connection {
             Message::Describe(message) => self.describe(&message),
             Message::Execute(message) => {
                 let portal = message.name.clone().unwrap_or_default();
-                let sql =
-                    self.session.portal(&portal).map_or_else(|_| String::new(), |portal| portal.prepared.sql.clone());
+                let sql = self.session.portal(&portal).map_or_else(|_| String::new(), |portal| portal.prepared.sql.clone());
                 let executed = self.execute(&message).await;
                 return self.outcome(executed, &sql).await;
             }
@@ -132,7 +127,7 @@ impl Connection {
                 let name = message.name.as_deref().unwrap_or_default();
                 match message.target_type {
                     TARGET_TYPE_BYTE_STATEMENT => drop(self.session.prepared.remove(name)),
-                    _ => drop(self.session.portals.remove(name)),
+                    _ => self.session.close_portal(name),
                 }
                 self.put(PgWireBackendMessage::CloseComplete(CloseComplete::new()))
             }
@@ -250,7 +245,7 @@ impl Connection {
     fn describe(&mut self, message: &Describe) -> Result<(), Failure> {
         let name = message.name.as_deref().unwrap_or_default();
         let described = if message.target_type == TARGET_TYPE_BYTE_PORTAL {
-            self.session.portal(name)?.fields()?
+            self.session.portal_fields(name)?
         } else {
             let prepared = self.session.prepared(name)?;
             let types = prepared.parameter_types.iter().map(pgwire::api::Type::oid).collect();

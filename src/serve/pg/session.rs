@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{Query, Statement as SqlStatement};
 
 use super::Shared;
 use super::backends::Backend;
+use super::catalog::Asker;
 use super::copy::read::CopyRead;
 use super::extended::{Portal, Prepared};
 use super::report::Notice;
@@ -108,11 +109,15 @@ impl Session {
 
     /// Parameters and result columns of a statement.
     pub(super) async fn describe(
-        &self,
+        &mut self,
         statement: &Statement,
         parameter_types: &[Option<DataType>],
     ) -> SqlResult<Description> {
         let nothing = Description { parameters: Vec::new(), columns: None };
+        if let Some(text) = self.catalog_question(statement) {
+            let asker = self.asker();
+            return self.shared.catalog.describe(&asker, &text, parameter_types).await;
+        }
         Ok(match &statement.kind {
             StatementKind::Transaction(_)
             | StatementKind::Set { .. }
@@ -120,8 +125,12 @@ impl Session {
             | StatementKind::Discard(_)
             | StatementKind::Deallocate(_)
             | StatementKind::Close(_)
-            | StatementKind::CopyFrom { .. }
             | StatementKind::CopySubscribe { .. } => nothing,
+            // Known before the client sends its data.
+            StatementKind::CopyFrom { table, columns, .. } => {
+                self.database().table_schema(table, columns)?;
+                nothing
+            }
             StatementKind::Show(ShowKind::Variable(name)) => {
                 self.variables.get(name)?;
                 Description { columns: Some(text_schema(&[name])), ..nothing }
@@ -141,9 +150,6 @@ impl Session {
             StatementKind::Subscribe(_) => {
                 let described = self.database().describe(statement, parameter_types).await?;
                 Description { columns: described.columns.map(|view| change_schema(&view)), ..described }
-            }
-            StatementKind::Query(query) if self.shared.catalog.answers(query) => {
-                self.shared.catalog.describe(self, query, parameter_types).await?
             }
             _ => self.database().describe(statement, parameter_types).await?,
         })
@@ -214,11 +220,11 @@ impl Session {
     }
 
     async fn engine(&mut self, statement: &Statement, parameters: &[ScalarValue]) -> SqlResult<Answer> {
+        if let Some(text) = self.catalog_question(statement) {
+            let rows = self.catalog(&text, parameters).await?;
+            return Ok(Answer::Rows { rows, tag: "SELECT" });
+        }
         let tag = match &statement.kind {
-            StatementKind::Query(query) if self.shared.catalog.answers(query) => {
-                let rows = self.catalog(query, parameters).await?;
-                return Ok(Answer::Rows { rows, tag: "SELECT" });
-            }
             StatementKind::Query(_) | StatementKind::Subscribe(_) => "SELECT",
             StatementKind::Show(_) | StatementKind::Describe { .. } => "SHOW",
             StatementKind::Explain { .. } => "EXPLAIN",
@@ -252,13 +258,39 @@ impl Session {
         }
     }
 
-    async fn catalog(&mut self, query: &Query, parameters: &[ScalarValue]) -> SqlResult<Rows> {
+    /// The text of a query that the catalog answers.
+    fn catalog_question(&self, statement: &Statement) -> Option<String> {
+        let StatementKind::Query(query) = &statement.kind else { return None };
+        // Rewrites go by how psql writes its queries; one inside another statement has no text of its own.
+        let first = statement.text.split(|character: char| !character.is_alphabetic()).next().unwrap_or_default();
+        let is_whole = ["", "select", "with", "values", "table"].iter().any(|word| first.eq_ignore_ascii_case(word));
+        let text = if is_whole { statement.text.clone() } else { query.to_string() };
+        self.shared.catalog.answers(&text).then_some(text)
+    }
+
+    async fn catalog(&mut self, text: &str, parameters: &[ScalarValue]) -> SqlResult<Rows> {
         let shared = self.shared.clone();
-        let (rows, assignments) = shared.catalog.run(self, query, parameters).await?;
+        let (rows, assignments) = shared.catalog.run(&self.asker(), text, parameters).await?;
         for (name, value, local) in assignments {
             self.variables.set(&name, Some(&value), local)?;
         }
         Ok(rows)
+    }
+
+    /// The columns of a cursor.
+    pub(super) fn cursor_columns(&self, name: &str) -> Option<SchemaRef> {
+        self.cursors.get(name).ok().map(|rows| rows.schema.clone())
+    }
+
+    /// Closes a cursor if there is one.
+    pub(super) fn close_cursor(&mut self, name: &str) {
+        // That there is none is what the caller wants.
+        let _ = self.cursors.close(Some(name));
+    }
+
+    fn asker(&self) -> Asker {
+        let SessionState { user, process, .. } = &self.state;
+        Asker { user: user.clone(), process: *process, variables: self.variables.clone() }
     }
 
     async fn subscribe(&mut self, outer: &Statement, subscribe: &Subscribe) -> SqlResult<Rows> {
@@ -408,7 +440,11 @@ fn done(tag: &str) -> Answer {
 
 /// A query inside another statement; its places still count in the outer text.
 fn inner_query(outer: &Statement, query: &Query) -> Statement {
-    Statement { kind: StatementKind::Query(Box::new(query.clone())), text: outer.text.clone(), offset: outer.offset }
+    Statement {
+        kind: StatementKind::Query(Box::new(query.clone())),
+        text: outer.text.clone(),
+        offset: outer.offset,
+    }
 }
 
 /// Statements that drivers send when they hand a connection back, and that have nothing to do here.
@@ -424,7 +460,9 @@ fn tag_of(statement: &SqlStatement) -> &'static str {
 }
 
 fn text_schema(names: &[impl AsRef<str>]) -> SchemaRef {
-    Arc::new(Schema::new(names.iter().map(|name| Field::new(name.as_ref(), DataType::Utf8, false)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        names.iter().map(|name| Field::new(name.as_ref(), DataType::Utf8, false)).collect::<Vec<_>>(),
+    ))
 }
 
 fn text_rows(names: &[impl AsRef<str>], columns: Vec<Vec<String>>, tag: &'static str) -> SqlResult<Answer> {

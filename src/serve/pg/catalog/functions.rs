@@ -10,35 +10,16 @@ use arrow::datatypes::DataType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use super::Assignment;
+use super::{Asker, Assignment};
 use crate::model::SqlError;
-use crate::serve::pg::session::Session;
 use crate::serve::pg::variables::SERVER_VERSION;
 
 /// Functions whose answer depends on the session or on PostgreSQL's catalog.
 const SESSION_FUNCTIONS: &[&str] = &[
-    "col_description",
-    "current_catalog",
-    "current_database",
-    "current_schema",
-    "current_schemas",
-    "current_setting",
-    "format_type",
-    "has_any_column_privilege",
-    "has_database_privilege",
-    "has_schema_privilege",
-    "has_table_privilege",
-    "inet_client_addr",
-    "inet_server_addr",
-    "inet_server_port",
-    "obj_description",
-    "quote_ident",
-    "set_config",
-    "shobj_description",
-    "to_regclass",
-    "to_regtype",
-    "txid_current",
-    "version",
+    "col_description", "current_catalog", "current_database", "current_schema", "current_schemas", "current_setting",
+    "format_type", "has_any_column_privilege", "has_database_privilege", "has_schema_privilege", "has_table_privilege",
+    "inet_client_addr", "inet_server_addr", "inet_server_port", "obj_description", "quote_ident", "set_config",
+    "shobj_description", "to_regclass", "to_regtype", "txid_current", "version",
 ];
 
 /// Names that are functions without parentheses.
@@ -100,11 +81,11 @@ pub(super) fn general() -> Vec<ScalarUDF> {
 }
 
 /// Functions of one session.
-pub(super) fn of_session(session: &Session, assignments: Arc<Mutex<Vec<Assignment>>>) -> Vec<ScalarUDF> {
-    let user = session.state.user.clone();
-    let process = session.state.process;
-    let variables = session.variables.clone();
-    let checker = session.variables.clone();
+pub(super) fn of_session(asker: &Asker, assignments: Arc<Mutex<Vec<Assignment>>>) -> Vec<ScalarUDF> {
+    let user = asker.user.clone();
+    let process = asker.process;
+    let variables = asker.variables.clone();
+    let checker = asker.variables.clone();
     let same_user = {
         let user = user.clone();
         move |_: &[Option<String>]| Ok(Some(user.clone()))
@@ -152,7 +133,10 @@ fn function(
     body: impl Fn(&[Option<String>]) -> Result<Option<String>, SqlError> + Send + Sync + 'static,
 ) -> ScalarUDF {
     let signature = Signature::one_of(
-        vec![datafusion::logical_expr::TypeSignature::Nullary, datafusion::logical_expr::TypeSignature::VariadicAny],
+        vec![
+            datafusion::logical_expr::TypeSignature::Nullary,
+            datafusion::logical_expr::TypeSignature::VariadicAny,
+        ],
         Volatility::Volatile,
     );
     ScalarUDF::new_from_impl(TextFunction { name, signature, returns, body: Box::new(body) })
@@ -207,12 +191,10 @@ impl ScalarUDFImpl for TextFunction {
             values.push((self.body)(&texts).map_err(|error| DataFusionError::External(Box::new(error)))?);
         }
         let array: ArrayRef = match self.returns {
-            DataType::Boolean => {
-                Arc::new(values.iter().map(|value| Some(value.as_deref() == Some("true"))).collect::<BooleanArray>())
+            DataType::Boolean => Arc::new(values.iter().map(|value| Some(value.as_deref() == Some("true"))).collect::<BooleanArray>()),
+            DataType::Int32 => {
+                Arc::new(values.iter().map(|value| value.as_ref().and_then(|text| text.parse().ok())).collect::<Int32Array>())
             }
-            DataType::Int32 => Arc::new(
-                values.iter().map(|value| value.as_ref().and_then(|text| text.parse().ok())).collect::<Int32Array>(),
-            ),
             _ => Arc::new(StringArray::from(values)),
         };
         Ok(ColumnarValue::Array(array))

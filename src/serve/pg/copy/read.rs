@@ -13,7 +13,7 @@ use datafusion::scalar::ScalarValue;
 use super::super::decode::{text, utf8};
 use super::lines::{Scan, fields, without_line_end};
 use crate::model::{SqlError, SqlResult, error::code};
-use crate::plan::statement::{CopyFormat, CopyOptions};
+use crate::plan::statement::CopyOptions;
 
 /// What one COPY may hold.
 const COPY_BYTES_MAX: usize = 1 << 30;
@@ -138,11 +138,7 @@ impl CopyRead {
         for (texts, field) in texts.iter().zip(self.schema.fields()) {
             let column = decode_column(texts, field).map_err(|(row, error)| {
                 let mut error = self.at_line(error, lines.get(row).copied().unwrap_or(self.line));
-                let value = if texts.is_null(row) {
-                    "null input".to_owned()
-                } else {
-                    format!("\"{}\"", text::shortened(texts.value(row)))
-                };
+                let value = if texts.is_null(row) { "null input".to_owned() } else { format!("\"{}\"", text::shortened(texts.value(row))) };
                 error.detail = error.detail.map(|detail| format!("{detail}, column {}: {value}", field.name()));
                 if error.code == code::NOT_NULL_VIOLATION {
                     error.message = format!(

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use arrow::array::timezone::Tz;
 use arrow::array::types::{
-    ArrowTemporalType, Date32Type, Date64Type, DurationMicrosecondType, DurationMillisecondType,
-    DurationNanosecondType, DurationSecondType, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalYearMonthType,
-    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    ArrowTemporalType, Date32Type, Date64Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
+    DurationSecondType, IntervalDayTimeType, IntervalMonthDayNanoType, IntervalYearMonthType, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
 };
+use arrow::array::timezone::Tz;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{
     DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType, Float16Type, Float32Type,
@@ -20,7 +20,7 @@ use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike};
 
 use super::{floats, is_null, json};
-use crate::model::{SqlError, SqlResult, error::code};
+use crate::model::{SqlError, SqlResult};
 
 /// What a session may choose about text output.
 #[derive(Clone, Debug)]
@@ -273,8 +273,7 @@ fn write_interval(out: &mut BytesMut, (months, days, micros): (i32, i32, i64)) {
 }
 
 fn write_array(out: &mut BytesMut, items: &ArrayRef, style: &Style) -> SqlResult<()> {
-    let nested =
-        matches!(items.data_type(), DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _));
+    let nested = matches!(items.data_type(), DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _));
     out.put_u8(b'{');
     for item in 0..items.len() {
         if item > 0 {
@@ -334,12 +333,4 @@ fn quote(out: &mut BytesMut, text: &[u8], quote_escape: u8) {
         }
     }
     out.put_u8(b'"');
-}
-
-/// A bound on what one COPY or DataRow value may take.
-pub(crate) fn check_length(length: usize) -> SqlResult<()> {
-    if length > i32::MAX as usize {
-        return Err(SqlError::new(code::PROGRAM_LIMIT_EXCEEDED, "a value is longer than 2 GiB"));
-    }
-    Ok(())
 }
