@@ -2,6 +2,7 @@
 //!
 //! Exactly one tick is in flight: the coordinator feeds tick `t` only after every worker has finished those before. So whatever an
 //! operator has received when its input frontier moves belongs to the tick that has just been completed, and rows carry no times.
+//! Messages of a tick are stamped with the frontier before it, not with the tick: frontiers step from tick to tick at once.
 //! The assumption is asserted where a frontier moves.
 
 use timely::Container;
