@@ -182,7 +182,8 @@ pub(crate) fn on_tick_many<'s>(
     name: &str,
     mut logic: impl FnMut(Vec<Vec<Spans>>, Vec<Vec<RowBuf>>, Closing, &mut Out) + 'static,
 ) -> (RowStream<'s>, ErrorStream<'s>) {
-    let scope = arranged.first().map(Stream::scope).or(exchanged.first().map(Stream::scope)).expect("an operator has an input");
+    let scope =
+        arranged.first().map(Stream::scope).or(exchanged.first().map(Stream::scope)).expect("an operator has an input");
     let mut builder = OperatorBuilder::new(name.to_string(), scope);
     let mut arranged: Vec<_> = arranged.into_iter().map(|s| builder.new_input(s, Pipeline)).collect();
     let mut exchanged: Vec<_> =

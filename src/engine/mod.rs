@@ -23,8 +23,8 @@ use std::time::Duration;
 use datafusion::prelude::SessionContext;
 
 pub use api::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage, Transaction};
-pub use parameters::parameter_types;
 pub use load::{Diagnostic, Script, check, explain};
+pub use parameters::parameter_types;
 
 use crate::model::{InputBatch, RelationId, SqlError, SqlResult, Tick};
 use catalog::Catalog;

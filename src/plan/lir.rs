@@ -304,9 +304,10 @@ impl Operator {
                 write!(line, "Join {kind:?} {} = {}{condition}", layout_text(&left.layout), layout_text(&right.layout))
             }
             Operator::CoGroup { inputs, optional } => {
-                let each = inputs.iter().zip(optional).map(|(i, o)| {
-                    format!("{}{}", layout_text(&i.layout), if *o { "?" } else { "" })
-                });
+                let each = inputs
+                    .iter()
+                    .zip(optional)
+                    .map(|(i, o)| format!("{}{}", layout_text(&i.layout), if *o { "?" } else { "" }));
                 write!(line, "CoGroup {}", each.collect::<Vec<_>>().join(" = "))
             }
             Operator::Reduce { key, aggregates, always, .. } => {

@@ -54,7 +54,8 @@ fn modules_name_only_earlier_ones() {
         if ["main", "lib"].contains(&module.as_str()) {
             continue;
         }
-        let (_, may) = MAY_NAME.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} is not listed"));
+        let (_, may) =
+            MAY_NAME.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} is not listed"));
         for (line, code) in text.lines().enumerate().filter(|(_, l)| !l.trim_start().starts_with("//")) {
             for rest in code.split("crate::").skip(1) {
                 let named: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
@@ -72,7 +73,9 @@ fn modules_name_only_earlier_ones() {
 fn only_dataflow_names_timely_and_differential() {
     let wrong: Vec<String> = all_sources()
         .into_iter()
-        .filter(|(path, text)| module_of(path) != "dataflow" && (text.contains("timely::") || text.contains("differential_dataflow::")))
+        .filter(|(path, text)| {
+            module_of(path) != "dataflow" && (text.contains("timely::") || text.contains("differential_dataflow::"))
+        })
         .map(|(path, _)| path.display().to_string())
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -16,6 +16,7 @@ use super::reduce::{Groups, report_failed};
 use super::{ArrangedRows, BLOCK_ROWS, Gauge, decode_block, fail};
 use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick_many};
 use crate::dataflow::reading::{Spans, batches, compact, prior};
+use crate::dataflow::trace::sort::sort_words;
 use crate::dataflow::trace::{Batch, Gather, Trace};
 use crate::model::codec::RowCodec;
 use crate::model::{Diff, RowBuf, SqlResult, Tick};
@@ -78,9 +79,17 @@ type Key<'a> = (u64, &'a [u8]);
 
 /// Where an input's rows under the touched keys lie.
 enum Found {
-    Rows { before: Gather, changes: Gather },
+    Rows {
+        before: Gather,
+        changes: Gather,
+    },
     /// At most one row per key; its place in the buffer.
-    Single { before: RowBuf, before_at: Vec<Option<u32>>, after: RowBuf, after_at: Vec<Option<u32>> },
+    Single {
+        before: RowBuf,
+        before_at: Vec<Option<u32>>,
+        after: RowBuf,
+        after_at: Vec<Option<u32>>,
+    },
 }
 
 /// An input's rows, key by key.
@@ -123,7 +132,13 @@ struct CoGroup {
 }
 
 impl CoGroup {
-    fn close(&mut self, novel: Vec<Vec<Batch>>, reduced: Vec<Vec<RowBuf>>, closing: Closing, out: &mut Out) -> SqlResult<()> {
+    fn close(
+        &mut self,
+        novel: Vec<Vec<Batch>>,
+        reduced: Vec<Vec<RowBuf>>,
+        closing: Closing,
+        out: &mut Out,
+    ) -> SqlResult<()> {
         let keys = touched(&self.inputs, &novel, &reduced);
         let mut words: Vec<u64> = keys.iter().map(|(word, _)| *word).collect();
         words.dedup();
@@ -149,7 +164,8 @@ impl CoGroup {
                 }
             });
         }
-        let lines: Vec<Lines<'_>> = found.iter().zip(&self.inputs).map(|(f, input)| lines(f, input.codec(), &keys)).collect();
+        let lines: Vec<Lines<'_>> =
+            found.iter().zip(&self.inputs).map(|(f, input)| lines(f, input.codec(), &keys)).collect();
         for key in 0..keys.len() {
             self.join(key, &lines, out);
         }
@@ -166,7 +182,9 @@ impl CoGroup {
             old.push(before.map(|row| input.codec().value(row)));
             new.push(after.map(|row| input.codec().value(row)));
         }
-        let complete = |values: &[Option<&[u8]>]| values.iter().zip(&self.optional[1..]).all(|(v, optional)| *optional || v.is_some());
+        let complete = |values: &[Option<&[u8]>]| {
+            values.iter().zip(&self.optional[1..]).all(|(v, optional)| *optional || v.is_some())
+        };
         let (was, is) = (complete(&old), complete(&new));
         let same = old == new;
         if is {
@@ -194,7 +212,8 @@ fn touched<'a>(inputs: &[Input], novel: &'a [Vec<Batch>], reduced: &'a [Vec<RowB
     for input in inputs {
         match input {
             Input::Arranged { codec, .. } => {
-                let slices = novel.next().into_iter().flatten().flat_map(|batch| &batch.chunks).map(|chunk| &chunk.slice);
+                let slices =
+                    novel.next().into_iter().flatten().flat_map(|batch| &batch.chunks).map(|chunk| &chunk.slice);
                 keys.extend(slices.flat_map(|s| s.range().map(|at| (s.run.word(at), codec.key(s.run.row(at))))));
             }
             Input::Reduced { groups, .. } => {
@@ -203,7 +222,11 @@ fn touched<'a>(inputs: &[Input], novel: &'a [Vec<Batch>], reduced: &'a [Vec<RowB
             }
         }
     }
-    keys.sort_unstable();
+    let order = sort_words(&keys.iter().map(|(word, _)| *word).collect::<Vec<u64>>());
+    let mut keys: Vec<Key<'a>> = order.into_iter().map(|(_, at)| keys[at as usize]).collect();
+    for same in keys.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+        same.sort_unstable();
+    }
     keys.dedup();
     keys
 }
@@ -243,7 +266,13 @@ fn lines<'a>(found: &'a Found, codec: &RowCodec, keys: &[Key<'_>]) -> Lines<'a> 
 }
 
 /// Adds the changes to the groups; each touched key's row before and after.
-fn single_rows(groups: &mut Groups, codec: &RowCodec, keys: &[Key<'_>], changes: &[RowBuf], out: &mut Out) -> SqlResult<Found> {
+fn single_rows(
+    groups: &mut Groups,
+    codec: &RowCodec,
+    keys: &[Key<'_>],
+    changes: &[RowBuf],
+    out: &mut Out,
+) -> SqlResult<Found> {
     let slots: Vec<Option<u32>> = keys.iter().map(|(word, key)| groups.find(*word, key)).collect();
     let (before, before_at) = rows_of(groups, codec, &slots, -1, out)?;
     for (word, row, _) in changes.iter().flat_map(RowBuf::iter) {
@@ -260,7 +289,13 @@ fn single_rows(groups: &mut Groups, codec: &RowCodec, keys: &[Key<'_>], changes:
 }
 
 /// The groups' rows as they stand, in one buffer, and where each slot's row is in it.
-fn rows_of(groups: &Groups, codec: &RowCodec, slots: &[Option<u32>], sign: Diff, out: &mut Out) -> SqlResult<(RowBuf, Vec<Option<u32>>)> {
+fn rows_of(
+    groups: &Groups,
+    codec: &RowCodec,
+    slots: &[Option<u32>],
+    sign: Diff,
+    out: &mut Out,
+) -> SqlResult<(RowBuf, Vec<Option<u32>>)> {
     let present: Vec<u32> = slots.iter().flatten().copied().filter(|s| groups.rows[*s as usize] > 0).collect();
     let mut rows = RowBuf::default();
     let mut failed = vec![false; present.len()];
@@ -338,7 +373,9 @@ impl Writer {
         }
         let rows = &self.rows;
         let bytes = (0..rows.len()).map(|at| rows.row(at));
-        out.rows.push(decode_block(&self.codec, bytes, rows.diffs.clone(), &self.positions, &self.schema).unwrap_or_else(fail));
+        out.rows.push(
+            decode_block(&self.codec, bytes, rows.diffs.clone(), &self.positions, &self.schema).unwrap_or_else(fail),
+        );
         self.rows.clear();
     }
 }

@@ -3,8 +3,8 @@
 //! Every relation is a dataflow of its own that imports the arrangements it reads and serves one arrangement of its rows. An
 //! arrangement made on the way is offered to later dataflows under the text of the plan it holds.
 
-pub(crate) mod fragment;
 mod co_group;
+pub(crate) mod fragment;
 mod join;
 mod join_condition;
 pub(crate) mod map;

@@ -341,7 +341,13 @@ impl Lowering<'_> {
     }
 
     /// The join as part of a co-group, if its left input is itself such a join on the same key: rows as the join would yield them.
-    fn co_group(&mut self, left: &Side, right: &Side, kind: JoinKind, schema: &SchemaRef) -> SqlResult<Option<NodeRef>> {
+    fn co_group(
+        &mut self,
+        left: &Side,
+        right: &Side,
+        kind: JoinKind,
+        schema: &SchemaRef,
+    ) -> SqlResult<Option<NodeRef>> {
         let keys = left.keys();
         if !matches!(kind, JoinKind::Inner | JoinKind::Left) || keys == 0 || !right.is_unique() {
             return Ok(None);
@@ -351,7 +357,9 @@ impl Lowering<'_> {
         let (mut below, mut key, mut maps) = (&left.arranged.input, layout.key.clone(), vec![]);
         while let Operator::Map { input, steps } = &below.operator {
             let [Step::Project(expressions, _)] = steps.as_slice() else { return Ok(None) };
-            let Some(through) = key.iter().map(|k| super::column_index(&expressions[*k])).collect() else { return Ok(None) };
+            let Some(through) = key.iter().map(|k| super::column_index(&expressions[*k])).collect() else {
+                return Ok(None);
+            };
             key = through;
             maps.push(expressions);
             below = input;

@@ -69,26 +69,22 @@ impl Catalog {
             context.register_udf(function);
         }
         let pg_catalog = live::pg_catalog(database.clone()).map_err(|error| failed(error.to_string()))?;
-        Ok(Catalog {
-            database,
-            rewriter: PostgresCompatibilityParser::new(),
-            template: context.state(),
-            pg_catalog,
-        })
+        Ok(Catalog { database, rewriter: PostgresCompatibilityParser::new(), template: context.state(), pg_catalog })
     }
 
     /// Whether a query asks about the schema or the session.
     pub(super) fn answers(&self, text: &str) -> bool {
         let Ok(tokens) = Tokenizer::new(&DIALECT, text).tokenize() else { return false };
-        let tokens: Vec<Token> =
-            tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+        let tokens: Vec<Token> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
         tokens.iter().enumerate().any(|(index, token)| {
             let Token::Word(word) = token else { return false };
             let name = word.value.to_lowercase();
             let is_called = tokens.get(index + 1) == Some(&Token::LParen);
             let is_member = index > 0 && tokens[index - 1] == Token::Period;
-            matches!(name.as_str(), "pg_catalog" | "information_schema" | "regclass" | "regtype" | "regproc" | "regnamespace")
-                || (PG_CATALOG_TABLES.contains(&name.as_str()) && !is_member)
+            matches!(
+                name.as_str(),
+                "pg_catalog" | "information_schema" | "regclass" | "regtype" | "regproc" | "regnamespace"
+            ) || (PG_CATALOG_TABLES.contains(&name.as_str()) && !is_member)
                 || (is_called && functions::is_about_the_session(&name))
                 || (word.quote_style.is_none() && !is_member && functions::is_register(&name))
         })

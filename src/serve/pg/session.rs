@@ -440,11 +440,7 @@ fn done(tag: &str) -> Answer {
 
 /// A query inside another statement; its places still count in the outer text.
 fn inner_query(outer: &Statement, query: &Query) -> Statement {
-    Statement {
-        kind: StatementKind::Query(Box::new(query.clone())),
-        text: outer.text.clone(),
-        offset: outer.offset,
-    }
+    Statement { kind: StatementKind::Query(Box::new(query.clone())), text: outer.text.clone(), offset: outer.offset }
 }
 
 /// Statements that drivers send when they hand a connection back, and that have nothing to do here.
@@ -460,9 +456,7 @@ fn tag_of(statement: &SqlStatement) -> &'static str {
 }
 
 fn text_schema(names: &[impl AsRef<str>]) -> SchemaRef {
-    Arc::new(Schema::new(
-        names.iter().map(|name| Field::new(name.as_ref(), DataType::Utf8, false)).collect::<Vec<_>>(),
-    ))
+    Arc::new(Schema::new(names.iter().map(|name| Field::new(name.as_ref(), DataType::Utf8, false)).collect::<Vec<_>>()))
 }
 
 fn text_rows(names: &[impl AsRef<str>], columns: Vec<Vec<String>>, tag: &'static str) -> SqlResult<Answer> {

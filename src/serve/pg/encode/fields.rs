@@ -31,7 +31,9 @@ pub(crate) fn pg_type(field: &Field) -> Type {
         DataType::Map(_, _) | DataType::Union(_, _) => Type::JSON,
         DataType::Dictionary(_, value) => pg_type(&Field::new("", value.as_ref().clone(), true)),
         DataType::RunEndEncoded(_, values) => pg_type(values),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => array_type(&pg_type(item)),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            array_type(&pg_type(item))
+        }
         _ => field_into_pg_type(&Arc::new(field.clone())).unwrap_or(Type::TEXT),
     }
 }
