@@ -27,9 +27,9 @@ use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, setup_pg_catalog};
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
-use self::live::{LiveCatalog, Overlay};
+use self::live::Overlay;
 use super::rows::Rows;
-use super::session::Session;
+use super::variables::Variables;
 use crate::engine::{Database, Description};
 use crate::model::{SqlError, SqlResult};
 use crate::plan::context::{CATALOG, session_context};
@@ -38,6 +38,13 @@ use crate::plan::parse::DIALECT;
 
 /// A run-time parameter set by a query: name, value, local.
 pub(super) type Assignment = (String, String, bool);
+
+/// Who asks.
+pub(super) struct Asker {
+    pub(super) user: String,
+    pub(super) process: i32,
+    pub(super) variables: Variables,
+}
 
 /// Answers questions about the schema.
 pub(super) struct Catalog {
@@ -86,11 +93,11 @@ impl Catalog {
     /// Parameters and columns of a query.
     pub(super) async fn describe(
         &self,
-        session: &Session,
+        asker: &Asker,
         query: &Query,
         declared: &[Option<DataType>],
     ) -> SqlResult<Description> {
-        let (_, plan, _) = self.plan(session, query).await?;
+        let (_, plan, _) = self.plan(asker, query).await?;
         let parameters = parameter_types(&plan, declared)?;
         Ok(Description { parameters, columns: Some(Arc::new(plan.schema().as_arrow().clone())) })
     }
@@ -98,13 +105,13 @@ impl Catalog {
     /// Runs a query; besides its rows, the run-time parameters that it sets, known once its rows are.
     pub(super) async fn run(
         &self,
-        session: &Session,
+        asker: &Asker,
         query: &Query,
         parameters: &[ScalarValue],
     ) -> SqlResult<(Rows, Vec<Assignment>)> {
         let text = query.to_string();
         let failed = |error| unplaced(from_datafusion(error, &text));
-        let (context, plan, assignments) = self.plan(session, query).await?;
+        let (context, plan, assignments) = self.plan(asker, query).await?;
         let values: Vec<ScalarAndMetadata> = parameters.iter().cloned().map(ScalarAndMetadata::from).collect();
         let plan = if values.is_empty() {
             plan
@@ -120,13 +127,13 @@ impl Catalog {
 
     async fn plan(
         &self,
-        session: &Session,
+        asker: &Asker,
         query: &Query,
     ) -> SqlResult<(SessionContext, LogicalPlan, Arc<Mutex<Vec<Assignment>>>)> {
         let text = query.to_string();
         let failed = |error| unplaced(from_datafusion(error, &text));
         let assignments = Arc::new(Mutex::new(Vec::new()));
-        let context = self.context(session, assignments.clone());
+        let context = self.context(asker, assignments.clone());
         let statement = self
             .rewriter
             .parse(&text)
@@ -139,7 +146,7 @@ impl Catalog {
     }
 
     /// A context over the relations as they are now.
-    fn context(&self, session: &Session, assignments: Arc<Mutex<Vec<Assignment>>>) -> SessionContext {
+    fn context(&self, asker: &Asker, assignments: Arc<Mutex<Vec<Assignment>>>) -> SessionContext {
         let live = self.database.context();
         let list = MemoryCatalogProviderList::new();
         if let Some(catalog) = live.catalog(CATALOG) {
@@ -154,7 +161,7 @@ impl Catalog {
                 context.register_udf(function.as_ref().clone());
             }
         }
-        for function in functions::of_session(session, assignments) {
+        for function in functions::of_session(asker, assignments) {
             context.register_udf(function);
         }
         context

@@ -20,7 +20,7 @@ use pgwire::messages::startup::ParameterStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use tokio::net::TcpStream;
 
-use super::Shared;
+use super::{Shared, stopped};
 use super::backends::{Backend, shutting_down};
 use super::encode::fields;
 use super::extended::{Executed, in_text};
@@ -69,7 +69,7 @@ impl Connection {
         loop {
             let message = tokio::select! {
                 message = self.reader.message() => message,
-                _ = shutdown.wait_for(|stop| *stop) => {
+                () = stopped(&mut shutdown) => {
                     self.fatal(&shutting_down()).await?;
                     return Ok(());
                 }
@@ -110,10 +110,7 @@ impl Connection {
                 let name = message.name.unwrap_or_default();
                 let sql = message.query.clone();
                 let parsed = self.parse(&name, message.query, &message.type_oids).await;
-                match self.outcome(parsed, &sql).await? {
-                    Next::More => return Ok(Next::More),
-                    Next::End => return Ok(Next::End),
-                }
+                return self.outcome(parsed, &sql).await;
             }
             Message::Bind(message) => match self.session.bind(&message) {
                 Ok(()) => self.put(PgWireBackendMessage::BindComplete(BindComplete::new())),

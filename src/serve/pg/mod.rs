@@ -123,7 +123,7 @@ pub async fn serve_pg(
                     tracing::error!(%error, "a client's connection died of a bug");
                 }
             }
-            _ = shutdown.wait_for(|stop| *stop) => break,
+            () = stopped(&mut shutdown) => break,
         }
         shared.counters.connections.store(backends.count() as u64, Ordering::Relaxed);
     }
@@ -136,6 +136,12 @@ pub async fn serve_pg(
         let _ = tokio::time::timeout(Duration::from_secs(1), last_words).await;
     }
     Ok(())
+}
+
+/// Resolves when the server is to stop.
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    // An error means that whoever could say so has gone.
+    let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
 /// What running a query may fail with, in PostgreSQL's terms; without a place, which planning has found if there is one.

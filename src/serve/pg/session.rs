@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{Query, Statement as SqlStatement};
 
 use super::Shared;
 use super::backends::Backend;
+use super::catalog::Asker;
 use super::copy::read::CopyRead;
 use super::extended::{Portal, Prepared};
 use super::report::Notice;
@@ -108,7 +109,7 @@ impl Session {
 
     /// Parameters and result columns of a statement.
     pub(super) async fn describe(
-        &self,
+        &mut self,
         statement: &Statement,
         parameter_types: &[Option<DataType>],
     ) -> SqlResult<Description> {
@@ -143,7 +144,10 @@ impl Session {
                 Description { columns: described.columns.map(|view| change_schema(&view)), ..described }
             }
             StatementKind::Query(query) if self.shared.catalog.answers(query) => {
-                self.shared.catalog.describe(self, query, parameter_types).await?
+                {
+                let asker = self.asker();
+                self.shared.catalog.describe(&asker, query, parameter_types).await?
+            }
             }
             _ => self.database().describe(statement, parameter_types).await?,
         })
@@ -254,11 +258,16 @@ impl Session {
 
     async fn catalog(&mut self, query: &Query, parameters: &[ScalarValue]) -> SqlResult<Rows> {
         let shared = self.shared.clone();
-        let (rows, assignments) = shared.catalog.run(self, query, parameters).await?;
+        let (rows, assignments) = shared.catalog.run(&self.asker(), query, parameters).await?;
         for (name, value, local) in assignments {
             self.variables.set(&name, Some(&value), local)?;
         }
         Ok(rows)
+    }
+
+    fn asker(&self) -> Asker {
+        let SessionState { user, process, .. } = &self.state;
+        Asker { user: user.clone(), process: *process, variables: self.variables.clone() }
     }
 
     async fn subscribe(&mut self, outer: &Statement, subscribe: &Subscribe) -> SqlResult<Rows> {

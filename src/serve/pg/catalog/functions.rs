@@ -10,9 +10,8 @@ use arrow::datatypes::DataType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use super::Assignment;
+use super::{Asker, Assignment};
 use crate::model::SqlError;
-use crate::serve::pg::session::Session;
 use crate::serve::pg::variables::SERVER_VERSION;
 
 /// Functions whose answer depends on the session or on PostgreSQL's catalog.
@@ -82,11 +81,11 @@ pub(super) fn general() -> Vec<ScalarUDF> {
 }
 
 /// Functions of one session.
-pub(super) fn of_session(session: &Session, assignments: Arc<Mutex<Vec<Assignment>>>) -> Vec<ScalarUDF> {
-    let user = session.state.user.clone();
-    let process = session.state.process;
-    let variables = session.variables.clone();
-    let checker = session.variables.clone();
+pub(super) fn of_session(asker: &Asker, assignments: Arc<Mutex<Vec<Assignment>>>) -> Vec<ScalarUDF> {
+    let user = asker.user.clone();
+    let process = asker.process;
+    let variables = asker.variables.clone();
+    let checker = asker.variables.clone();
     let same_user = {
         let user = user.clone();
         move |_: &[Option<String>]| Ok(Some(user.clone()))

@@ -13,7 +13,7 @@ use datafusion::scalar::ScalarValue;
 use super::super::decode::{text, utf8};
 use super::lines::{Scan, fields, without_line_end};
 use crate::model::{SqlError, SqlResult, error::code};
-use crate::plan::statement::{CopyFormat, CopyOptions};
+use crate::plan::statement::CopyOptions;
 
 /// What one COPY may hold.
 const COPY_BYTES_MAX: usize = 1 << 30;

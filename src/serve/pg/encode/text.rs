@@ -20,7 +20,7 @@ use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike};
 
 use super::{floats, is_null, json};
-use crate::model::{SqlError, SqlResult, error::code};
+use crate::model::{SqlError, SqlResult};
 
 /// What a session may choose about text output.
 #[derive(Clone, Debug)]
@@ -333,12 +333,4 @@ fn quote(out: &mut BytesMut, text: &[u8], quote_escape: u8) {
         }
     }
     out.put_u8(b'"');
-}
-
-/// A bound on what one COPY or DataRow value may take.
-pub(crate) fn check_length(length: usize) -> SqlResult<()> {
-    if length > i32::MAX as usize {
-        return Err(SqlError::new(code::PROGRAM_LIMIT_EXCEEDED, "a value is longer than 2 GiB"));
-    }
-    Ok(())
 }
