@@ -9,11 +9,15 @@ use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DataFusionError, Result, ScalarValue};
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::functions::{datetime, math, string};
 use datafusion::functions_aggregate::{bool_and_or, variance};
+use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::{
-    AggregateUDF, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    AggregateUDF, ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility, lit,
 };
 
 use super::template::to_chrono;
@@ -90,6 +94,28 @@ fn chrono_formats(templates: &ArrayRef) -> Result<ArrayRef> {
     let templates = cast(templates, &DataType::Utf8)?;
     let formats = templates.as_string::<i32>().iter().map(|template| template.map(chrono_format).transpose());
     Ok(Arc::new(formats.collect::<Result<StringArray>>()?))
+}
+
+/// `timestamp::text` as PostgreSQL writes it, `2026-03-01 12:00:01.5`, with `+00` behind a TIMESTAMPTZ; Arrow writes ISO 8601.
+/// Fractions have three, six or nine digits. Casts that DataFusion adds by itself are not reached.
+#[derive(Debug)]
+pub(super) struct TimestampText;
+
+impl FunctionRewrite for TimestampText {
+    fn name(&self) -> &str {
+        "timestamp_text"
+    }
+
+    fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
+        let Expr::Cast(Cast { expr: inner, field }) = &expr else { return Ok(Transformed::no(expr)) };
+        let is_text = matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+        let format = match inner.get_type(schema) {
+            Ok(DataType::Timestamp(_, None)) if is_text => "%Y-%m-%d %H:%M:%S%.f",
+            Ok(DataType::Timestamp(_, Some(zone))) if is_text && zone.as_ref() == "UTC" => "%Y-%m-%d %H:%M:%S%.f+00",
+            _ => return Ok(Transformed::no(expr)),
+        };
+        Ok(Transformed::yes(datetime::to_char().call(vec![inner.as_ref().clone(), lit(format)])))
+    }
 }
 
 /// `pg_typeof(any)`: PostgreSQL's name of the argument's type.

@@ -19,6 +19,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Toke
 
 pub use self::normal::output_name;
 use self::reader::Reader;
+pub(crate) use self::table::SYSTEM_COLUMNS;
 pub use super::place::line_column;
 use super::place::offset_of;
 use super::statement::{Statement, StatementKind};

@@ -91,6 +91,9 @@ fn index(reader: &mut Reader) -> SqlResult<StatementKind> {
     let mut columns: Vec<String> = Vec::new();
     reader.list(|reader| {
         let start = reader.here();
+        if matches!(reader.peek(), Token::RParen | Token::EOF) {
+            return Err(reader.unexpected("a column name"));
+        }
         let is_name =
             matches!(reader.peek(), Token::Word(_)) && reader.parser.peek_nth_token_ref(1).token != Token::LParen;
         if !is_name {

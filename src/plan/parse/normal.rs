@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
-    SelectItem, SetExpr, Subscript, TableAlias, TableAliasColumnDef, TableFactor, TrimWhereField, Value, VisitMut,
-    VisitorMut,
+    AccessExpr, BinaryOperator, DataType, Distinct, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, Subscript, TableAlias, TableAliasColumnDef,
+    TableFactor, TrimWhereField, Value, VisitMut, VisitorMut,
 };
 
 use super::reader::folded;
@@ -36,7 +36,9 @@ impl VisitorMut for Normalizer {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        let before = selected(&query.body);
         body(&mut query.body);
+        order_by_names(query, &before);
         ControlFlow::Continue(())
     }
 
@@ -46,14 +48,63 @@ impl VisitorMut for Normalizer {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Function(call) = expr
-            && is_json_elements(&call.name)
-            && let FunctionArguments::List(list) = &call.args
-            && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] = list.args.as_slice()
-        {
-            *expr = unnested(json_array(argument.clone()));
+        if let Some(same) = same_function(expr) {
+            *expr = same;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// What DataFusion has for an expression of PostgreSQL's that it does not know.
+fn same_function(expr: &Expr) -> Option<Expr> {
+    match expr {
+        Expr::AtTimeZone { timestamp, time_zone } => {
+            Some(call("timezone", vec![time_zone.as_ref().clone(), timestamp.as_ref().clone()]))
+        }
+        Expr::Function(function) => {
+            let FunctionArguments::List(list) = &function.args else { return None };
+            match list.args.as_slice() {
+                [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] if is_json_elements(&function.name) => {
+                    Some(call("unnest", vec![json_array(array.clone())]))
+                }
+                [
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(left)),
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(right)),
+                ] if last_name(&function.name) == "mod" => {
+                    let side = |expr: &Expr| Box::new(Expr::Nested(Box::new(expr.clone())));
+                    let modulo = Expr::BinaryOp { left: side(left), op: BinaryOperator::Modulo, right: side(right) };
+                    Some(Expr::Nested(Box::new(modulo)))
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The expressions of a `SELECT DISTINCT`, as they were written.
+fn selected(body: &SetExpr) -> Vec<String> {
+    match body {
+        SetExpr::Select(select) if matches!(select.distinct, Some(Distinct::Distinct)) => {
+            let expressions = select.projection.iter().map(|item| match item {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => expr.to_string(),
+                _ => String::new(),
+            });
+            expressions.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// `SELECT DISTINCT f(a) … ORDER BY f(a)` orders by the result's column: DataFusion finds it by its name only.
+fn order_by_names(query: &mut Query, selected: &[String]) {
+    let (SetExpr::Select(select), Some(order_by)) = (query.body.as_ref(), query.order_by.as_mut()) else { return };
+    let OrderByKind::Expressions(orders) = &mut order_by.kind else { return };
+    for order in orders {
+        let Some(position) = selected.iter().position(|expr| *expr == order.expr.to_string()) else { continue };
+        if let SelectItem::ExprWithAlias { alias, .. } = &select.projection[position] {
+            order.expr = Expr::Identifier(alias.clone());
+        }
     }
 }
 
@@ -88,40 +139,63 @@ fn select_all(table: &str) -> Option<Box<Query>> {
 
 /// Gives every result column that is no plain column a name, and every name once.
 fn name_columns(select: &mut Select) {
-    let mut taken = HashSet::new();
-    let is_taken_by_column = |item: &SelectItem| match item {
-        SelectItem::UnnamedExpr(Expr::Identifier(ident)) => Some(folded(ident)),
-        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().map(folded),
+    let columns = select.projection.iter().filter_map(|item| match item {
+        SelectItem::UnnamedExpr(expr) => plain_column(expr).map(|(_, name)| name),
         _ => None,
-    };
-    let columns = select.projection.iter().filter_map(is_taken_by_column).collect::<HashSet<_>>();
+    });
+    let columns = columns.collect::<HashSet<_>>();
+    let mut kept: Vec<(String, String)> = Vec::new();
+    let mut taken = HashSet::new();
     for item in &mut select.projection {
-        let (name, expr) = match item {
-            SelectItem::UnnamedExpr(expr @ (Expr::Identifier(_) | Expr::CompoundIdentifier(_))) => {
-                if taken.insert(expr.to_string()) {
-                    continue;
+        let name = match item {
+            SelectItem::UnnamedExpr(expr) => match plain_column(expr) {
+                None => column_name(expr).0,
+                Some((qualifier, name)) => {
+                    let is_same = |(other, column): &(String, String)| {
+                        *column == name && (*other == qualifier || other.is_empty() || qualifier.is_empty())
+                    };
+                    if !kept.iter().any(is_same) {
+                        kept.push((qualifier, name));
+                        continue;
+                    }
+                    name
                 }
-                (column_name(expr).0, expr)
-            }
-            SelectItem::UnnamedExpr(expr) => (column_name(expr).0, expr),
-            SelectItem::ExprWithAlias { expr, alias } => {
-                let name = folded(alias);
-                if !columns.contains(&name) && taken.insert(name.clone()) {
-                    continue;
-                }
-                (name, expr)
-            }
+            },
+            SelectItem::ExprWithAlias { alias, .. } => folded(alias),
             _ => continue,
         };
-        let mut unique = name.clone();
-        for number in 1.. {
-            if !columns.contains(&unique) && taken.insert(unique.clone()) {
-                break;
-            }
-            unique = format!("{name}{MARK}{number}");
+        rename(item, &name, &columns, &mut taken);
+    }
+}
+
+/// Qualifier (empty if none) and name of a plain column.
+fn plain_column(expr: &Expr) -> Option<(String, String)> {
+    match expr {
+        Expr::Identifier(ident) => Some((String::new(), folded(ident))),
+        Expr::CompoundIdentifier(parts) => {
+            let (name, qualifier) = parts.split_last()?;
+            Some((qualifier.iter().map(folded).collect::<Vec<_>>().join("."), folded(name)))
         }
-        let expr = std::mem::replace(expr, Expr::Identifier(Ident::new("")));
-        *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', unique) };
+        _ => None,
+    }
+}
+
+/// Names a result column, with a mark behind the name if a plain column or an earlier item has it.
+fn rename(item: &mut SelectItem, name: &str, columns: &HashSet<String>, taken: &mut HashSet<String>) {
+    let mut unique = name.to_string();
+    for number in 1.. {
+        if !columns.contains(&unique) && taken.insert(unique.clone()) {
+            break;
+        }
+        unique = format!("{name}{MARK}{number}");
+    }
+    match item {
+        SelectItem::UnnamedExpr(expr) => {
+            let expr = std::mem::replace(expr, Expr::Identifier(Ident::new("")));
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', unique) };
+        }
+        SelectItem::ExprWithAlias { alias, .. } if unique != name => *alias = Ident::with_quote('"', unique),
+        _ => {}
     }
 }
 
@@ -135,8 +209,11 @@ fn column_name(expr: &Expr) -> (String, bool) {
         Expr::CompoundFieldAccess { root, access_chain } => accessed(root, access_chain),
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => column_name(inner),
         Expr::Function(call) => {
-            let name = call.name.0.last().and_then(|part| part.as_ident()).map(folded).unwrap_or_default();
-            if is_json_elements(&call.name) { strong("value") } else { (name, true) }
+            if is_json_elements(&call.name) {
+                strong("value")
+            } else {
+                (last_name(&call.name), true)
+            }
         }
         Expr::Cast { expr, data_type, .. } => match column_name(expr) {
             (name, true) => (name, true),
@@ -199,22 +276,21 @@ fn type_name(data_type: &DataType) -> String {
     arrow_type(data_type).map_or_else(|_| data_type.to_string().to_lowercase(), |found| short_name(&found).to_string())
 }
 
+/// A function's name without its schema.
+fn last_name(name: &ObjectName) -> String {
+    name.0.last().and_then(|part| part.as_ident()).map(folded).unwrap_or_default()
+}
+
 /// Whether this is `json[b]_array_elements`.
 fn is_json_elements(name: &ObjectName) -> bool {
-    let names = ["json_array_elements", "jsonb_array_elements"];
-    let last = name.0.last().and_then(|part| part.as_ident());
-    last.is_some_and(|ident| names.iter().any(|name| folded(ident) == *name))
+    matches!(last_name(name).as_str(), "json_array_elements" | "jsonb_array_elements")
 }
 
 fn json_array(argument: Expr) -> Expr {
-    call("json_get_array", argument)
+    call("json_get_array", vec![argument])
 }
 
-fn unnested(array: Expr) -> Expr {
-    call("unnest", array)
-}
-
-fn call(function: &str, argument: Expr) -> Expr {
+fn call(function: &str, arguments: Vec<Expr>) -> Expr {
     use datafusion::sql::sqlparser::ast::{Function, FunctionArgumentList};
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(function)]),
@@ -222,7 +298,7 @@ fn call(function: &str, argument: Expr) -> Expr {
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))],
+            args: arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect(),
             clauses: Vec::new(),
         }),
         filter: None,
@@ -247,7 +323,7 @@ fn table_function(factor: &mut TableFactor) {
         }
         _ => return,
     };
-    let function = name.0.last().and_then(|part| part.as_ident()).map(folded).unwrap_or_default();
+    let function = last_name(name);
     if function == "generate_series" {
         name_column(alias, &function, &function);
         return;
