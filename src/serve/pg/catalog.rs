@@ -14,14 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::DataType;
 use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, SchemaProvider};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ParamValues, metadata::ScalarAndMetadata};
 use datafusion::execution::session_state::{SessionState as PlanState, SessionStateBuilder};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as ParsedStatement;
-use datafusion::sql::sqlparser::ast::Query;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, setup_pg_catalog};
@@ -30,7 +28,7 @@ use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use self::live::Overlay;
 use super::rows::Rows;
 use super::variables::Variables;
-use crate::engine::{Database, Description};
+use crate::engine::{Database, Description, parameter_types};
 use crate::model::{SqlError, SqlResult};
 use crate::plan::context::{CATALOG, session_context};
 use crate::plan::error::from_datafusion;
@@ -73,9 +71,8 @@ impl Catalog {
     }
 
     /// Whether a query asks about the schema or the session.
-    pub(super) fn answers(&self, query: &Query) -> bool {
-        let text = query.to_string();
-        let Ok(tokens) = Tokenizer::new(&DIALECT, &text).tokenize() else { return false };
+    pub(super) fn answers(&self, text: &str) -> bool {
+        let Ok(tokens) = Tokenizer::new(&DIALECT, text).tokenize() else { return false };
         let tokens: Vec<Token> =
             tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
         tokens.iter().enumerate().any(|(index, token)| {
@@ -83,7 +80,7 @@ impl Catalog {
             let name = word.value.to_lowercase();
             let is_called = tokens.get(index + 1) == Some(&Token::LParen);
             let is_member = index > 0 && tokens[index - 1] == Token::Period;
-            matches!(name.as_str(), "pg_catalog" | "information_schema")
+            matches!(name.as_str(), "pg_catalog" | "information_schema" | "regclass" | "regtype" | "regproc" | "regnamespace")
                 || (PG_CATALOG_TABLES.contains(&name.as_str()) && !is_member)
                 || (is_called && functions::is_about_the_session(&name))
                 || (word.quote_style.is_none() && !is_member && functions::is_register(&name))
@@ -94,10 +91,10 @@ impl Catalog {
     pub(super) async fn describe(
         &self,
         asker: &Asker,
-        query: &Query,
+        text: &str,
         declared: &[Option<DataType>],
     ) -> SqlResult<Description> {
-        let (_, plan, _) = self.plan(asker, query).await?;
+        let (_, plan, _) = self.plan(asker, text).await?;
         let parameters = parameter_types(&plan, declared)?;
         Ok(Description { parameters, columns: Some(Arc::new(plan.schema().as_arrow().clone())) })
     }
@@ -106,12 +103,11 @@ impl Catalog {
     pub(super) async fn run(
         &self,
         asker: &Asker,
-        query: &Query,
+        text: &str,
         parameters: &[ScalarValue],
     ) -> SqlResult<(Rows, Vec<Assignment>)> {
-        let text = query.to_string();
-        let failed = |error| unplaced(from_datafusion(error, &text));
-        let (context, plan, assignments) = self.plan(asker, query).await?;
+        let failed = |error| unplaced(from_datafusion(error, text));
+        let (context, plan, assignments) = self.plan(asker, text).await?;
         let values: Vec<ScalarAndMetadata> = parameters.iter().cloned().map(ScalarAndMetadata::from).collect();
         let plan = if values.is_empty() {
             plan
@@ -128,15 +124,14 @@ impl Catalog {
     async fn plan(
         &self,
         asker: &Asker,
-        query: &Query,
+        text: &str,
     ) -> SqlResult<(SessionContext, LogicalPlan, Arc<Mutex<Vec<Assignment>>>)> {
-        let text = query.to_string();
-        let failed = |error| unplaced(from_datafusion(error, &text));
+        let failed = |error| unplaced(from_datafusion(error, text));
         let assignments = Arc::new(Mutex::new(Vec::new()));
         let context = self.context(asker, assignments.clone());
         let statement = self
             .rewriter
-            .parse(&text)
+            .parse(text)
             .map_err(|error| SqlError::syntax(error.to_string()))?
             .pop()
             .ok_or_else(|| SqlError::internal("a query that is empty once rewritten"))?;
@@ -171,38 +166,4 @@ impl Catalog {
 /// Places in a rewritten text mean nothing to the client.
 fn unplaced(error: SqlError) -> SqlError {
     SqlError { position: None, ..error }
-}
-
-/// One type per parameter: the client's, else what the plan infers, else text.
-fn parameter_types(plan: &LogicalPlan, declared: &[Option<DataType>]) -> SqlResult<Vec<DataType>> {
-    let mut inferred: std::collections::HashMap<String, Option<DataType>> = std::collections::HashMap::new();
-    let collected = plan.apply_with_subqueries(|node| {
-        for expression in node.expressions() {
-            expression.apply(|expression| {
-                match expression {
-                    Expr::Cast(cast) if matches!(cast.expr.as_ref(), Expr::Placeholder(_)) => {
-                        if let Expr::Placeholder(placeholder) = cast.expr.as_ref() {
-                            inferred.insert(placeholder.id.clone(), Some(cast.field.data_type().clone()));
-                        }
-                    }
-                    Expr::Placeholder(placeholder) => {
-                        let field = placeholder.field.as_ref().map(|field| field.data_type().clone());
-                        let known = inferred.entry(placeholder.id.clone()).or_default();
-                        *known = known.take().or(field);
-                    }
-                    _ => {}
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })?;
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    collected.map_err(super::query_error)?;
-    let count = inferred.keys().filter_map(|id| id.trim_start_matches('$').parse::<usize>().ok()).max().unwrap_or(0);
-    Ok((1..=count)
-        .map(|number| {
-            let declared = declared.get(number - 1).cloned().flatten();
-            declared.or_else(|| inferred.get(&format!("${number}")).cloned().flatten()).unwrap_or(DataType::Utf8)
-        })
-        .collect())
 }

@@ -127,7 +127,7 @@ impl Connection {
                 let name = message.name.as_deref().unwrap_or_default();
                 match message.target_type {
                     TARGET_TYPE_BYTE_STATEMENT => drop(self.session.prepared.remove(name)),
-                    _ => drop(self.session.portals.remove(name)),
+                    _ => self.session.close_portal(name),
                 }
                 self.put(PgWireBackendMessage::CloseComplete(CloseComplete::new()))
             }
@@ -245,7 +245,7 @@ impl Connection {
     fn describe(&mut self, message: &Describe) -> Result<(), Failure> {
         let name = message.name.as_deref().unwrap_or_default();
         let described = if message.target_type == TARGET_TYPE_BYTE_PORTAL {
-            self.session.portal(name)?.fields()?
+            self.session.portal_fields(name)?
         } else {
             let prepared = self.session.prepared(name)?;
             let types = prepared.parameter_types.iter().map(pgwire::api::Type::oid).collect();

@@ -114,6 +114,25 @@ impl Session {
         self.portals.get(name).ok_or_else(|| SqlError::new("34000", format!("portal \"{name}\" does not exist")))
     }
 
+    /// The columns a portal gives, in the formats asked for; `None` without rows. Cursors are portals too.
+    pub(super) fn portal_fields(&self, name: &str) -> SqlResult<Option<Vec<PgField>>> {
+        if !self.portals.contains_key(name)
+            && let Some(columns) = self.cursor_columns(name)
+        {
+            return fields::result_fields(&columns, &[]).map(Some);
+        }
+        let portal = self.portal(name)?;
+        let columns = portal.prepared.description.columns.as_ref();
+        columns.map(|columns| fields::result_fields(columns, &portal.result_formats)).transpose()
+    }
+
+    /// Close of a portal or cursor; nothing of that name is fine.
+    pub(super) fn close_portal(&mut self, name: &str) {
+        if self.portals.remove(name).is_none() {
+            self.close_cursor(name);
+        }
+    }
+
     /// Bind.
     pub(super) fn bind(&mut self, message: &Bind) -> SqlResult<()> {
         let statement_name = message.statement_name.as_deref().unwrap_or_default();
@@ -195,14 +214,6 @@ impl Session {
             None => return Err(SqlError::internal("a portal vanished while it ran")),
         }
         Ok(Executed::Rows)
-    }
-}
-
-impl Portal {
-    /// The columns a portal gives, in the formats asked for; `None` without rows.
-    pub(super) fn fields(&self) -> SqlResult<Option<Vec<PgField>>> {
-        let columns = self.prepared.description.columns.as_ref();
-        columns.map(|columns| fields::result_fields(columns, &self.result_formats)).transpose()
     }
 }
 

@@ -121,8 +121,12 @@ impl Session {
             | StatementKind::Discard(_)
             | StatementKind::Deallocate(_)
             | StatementKind::Close(_)
-            | StatementKind::CopyFrom { .. }
             | StatementKind::CopySubscribe { .. } => nothing,
+            // Known before the client sends its data.
+            StatementKind::CopyFrom { table, columns, .. } => {
+                self.database().table_schema(table, columns)?;
+                nothing
+            }
             StatementKind::Show(ShowKind::Variable(name)) => {
                 self.variables.get(name)?;
                 Description { columns: Some(text_schema(&[name])), ..nothing }
@@ -143,11 +147,9 @@ impl Session {
                 let described = self.database().describe(statement, parameter_types).await?;
                 Description { columns: described.columns.map(|view| change_schema(&view)), ..described }
             }
-            StatementKind::Query(query) if self.shared.catalog.answers(query) => {
-                {
+            StatementKind::Query(query) if let Some(text) = self.catalog_question(statement, query) => {
                 let asker = self.asker();
-                self.shared.catalog.describe(&asker, query, parameter_types).await?
-            }
+                self.shared.catalog.describe(&asker, &text, parameter_types).await?
             }
             _ => self.database().describe(statement, parameter_types).await?,
         })
@@ -219,8 +221,8 @@ impl Session {
 
     async fn engine(&mut self, statement: &Statement, parameters: &[ScalarValue]) -> SqlResult<Answer> {
         let tag = match &statement.kind {
-            StatementKind::Query(query) if self.shared.catalog.answers(query) => {
-                let rows = self.catalog(query, parameters).await?;
+            StatementKind::Query(query) if let Some(text) = self.catalog_question(statement, query) => {
+                let rows = self.catalog(&text, parameters).await?;
                 return Ok(Answer::Rows { rows, tag: "SELECT" });
             }
             StatementKind::Query(_) | StatementKind::Subscribe(_) => "SELECT",
@@ -256,13 +258,33 @@ impl Session {
         }
     }
 
-    async fn catalog(&mut self, query: &Query, parameters: &[ScalarValue]) -> SqlResult<Rows> {
+    /// The text of a query that the catalog answers.
+    fn catalog_question(&self, statement: &Statement, query: &Query) -> Option<String> {
+        // Rewrites go by how psql writes its queries; one inside another statement has no text of its own.
+        let first = statement.text.split(|character: char| !character.is_alphabetic()).next().unwrap_or_default();
+        let is_whole = ["", "select", "with", "values", "table"].iter().any(|word| first.eq_ignore_ascii_case(word));
+        let text = if is_whole { statement.text.clone() } else { query.to_string() };
+        self.shared.catalog.answers(&text).then_some(text)
+    }
+
+    async fn catalog(&mut self, text: &str, parameters: &[ScalarValue]) -> SqlResult<Rows> {
         let shared = self.shared.clone();
-        let (rows, assignments) = shared.catalog.run(&self.asker(), query, parameters).await?;
+        let (rows, assignments) = shared.catalog.run(&self.asker(), text, parameters).await?;
         for (name, value, local) in assignments {
             self.variables.set(&name, Some(&value), local)?;
         }
         Ok(rows)
+    }
+
+    /// The columns of a cursor.
+    pub(super) fn cursor_columns(&self, name: &str) -> Option<SchemaRef> {
+        self.cursors.get(name).ok().map(|rows| rows.schema.clone())
+    }
+
+    /// Closes a cursor if there is one.
+    pub(super) fn close_cursor(&mut self, name: &str) {
+        // That there is none is what the caller wants.
+        let _ = self.cursors.close(Some(name));
     }
 
     fn asker(&self) -> Asker {

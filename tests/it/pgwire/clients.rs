@@ -110,12 +110,23 @@ async fn sqllogictest_runs() {
 
     struct Postgres(tokio_postgres::Client);
 
+    /// The server's words; tokio-postgres' own error hides them.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Refused(String);
+
+    impl From<tokio_postgres::Error> for Refused {
+        fn from(error: tokio_postgres::Error) -> Self {
+            Refused(error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned()))
+        }
+    }
+
     #[async_trait::async_trait]
     impl sqllogictest::AsyncDB for Postgres {
-        type Error = tokio_postgres::Error;
+        type Error = Refused;
         type ColumnType = DefaultColumnType;
 
-        async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, tokio_postgres::Error> {
+        async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
             let mut rows = Vec::new();
             let mut columns = 0;
             for message in self.0.simple_query(sql).await? {

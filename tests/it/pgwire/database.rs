@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -17,7 +17,9 @@ use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as ParsedStatement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use tokio::sync::mpsc;
-use trueup::engine::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage};
+use trueup::engine::{
+    Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage, parameter_types,
+};
 use trueup::model::error::code;
 use trueup::model::{Changes, SqlError, SqlResult};
 use trueup::plan::context::session_context;
@@ -142,13 +144,7 @@ impl Database for MemoryDatabase {
             return Ok(Description { parameters: Vec::new(), columns: None });
         }
         let (_, plan) = self.plan(statement).await?;
-        let types = plan.get_parameter_types().map_err(|error| from_datafusion(error, &statement.text))?;
-        let parameters = (1..=types.len())
-            .map(|number| {
-                let declared = declared.get(number - 1).cloned().flatten();
-                declared.or_else(|| types.get(&format!("${number}")).cloned().flatten()).unwrap_or(DataType::Utf8)
-            })
-            .collect();
+        let parameters = parameter_types(&plan, declared)?;
         let columns = match plan {
             LogicalPlan::Dml(_) => None,
             plan => Some(std::sync::Arc::new(plan.schema().as_arrow().clone())),

@@ -97,7 +97,7 @@ async fn many_rows_stream() {
     let server = Server::start().await;
     let client = server.connect().await;
     let no_parameters: [i32; 0] = [];
-    let stream = client.query_raw("SELECT value FROM generate_series(1, 100000)", no_parameters).await.unwrap();
+    let stream = client.query_raw("SELECT * FROM generate_series(1, 100000)", no_parameters).await.unwrap();
     let sum: i64 = stream.try_fold(0, |sum, row| async move { Ok(sum + row.get::<_, i64>(0)) }).await.unwrap();
     assert_eq!(sum, 5_000_050_000);
 }

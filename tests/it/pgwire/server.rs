@@ -60,7 +60,8 @@ impl Server {
 
     /// Tells the server to stop and waits until it has.
     pub(super) async fn stop(self) {
-        self.shutdown.send(true).expect("the server runs");
+        // It may have stopped already.
+        let _ = self.shutdown.send(true);
         tokio::time::timeout(Duration::from_secs(5), self.task).await.expect("in time").expect("no panic").expect("no error");
     }
 
