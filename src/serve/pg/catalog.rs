@@ -10,6 +10,7 @@ mod functions;
 mod information;
 mod live;
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::DataType;
@@ -20,6 +21,10 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as ParsedStatement;
+use datafusion::sql::sqlparser::ast::{
+    ArrayElemTypeDef, CastKind, DataType as SqlType, Expr as SqlExpr, FunctionArguments, Statement as SqlStatement,
+    Value as SqlValue, visit_expressions_mut,
+};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, setup_pg_catalog};
@@ -65,7 +70,7 @@ impl Catalog {
         Ok(Catalog {
             database,
             rewriter: PostgresCompatibilityParser::new(),
-            template: context.state(),
+            template: without_checked_arithmetic(context.state()),
             pg_catalog,
         })
     }
@@ -129,12 +134,13 @@ impl Catalog {
         let failed = |error| unplaced(from_datafusion(error, text));
         let assignments = Arc::new(Mutex::new(Vec::new()));
         let context = self.context(asker, assignments.clone());
-        let statement = self
+        let mut statement = self
             .rewriter
             .parse(text)
             .map_err(|error| SqlError::syntax(error.to_string()))?
             .pop()
             .ok_or_else(|| SqlError::internal("a query that is empty once rewritten"))?;
+        drop_array_subqueries(&mut statement);
         let statement = ParsedStatement::Statement(Box::new(statement));
         let plan = context.state().statement_to_plan(statement).await.map_err(failed)?;
         Ok((context, plan, assignments))
@@ -161,6 +167,37 @@ impl Catalog {
         }
         context
     }
+}
+
+/// Our rule that checks arithmetic rebuilds expressions without the marks of oid columns, which DataFusion does not allow;
+/// catalog queries have no arithmetic to check.
+fn without_checked_arithmetic(state: PlanState) -> PlanState {
+    let rules = state.physical_optimizers().iter().filter(|rule| rule.name() != "checked_arithmetic").cloned().collect();
+    SessionStateBuilder::new_from_existing(state).with_physical_optimizer_rules(rules).build()
+}
+
+/// `ARRAY(SELECT …)`, which DataFusion does not plan, becomes NULL: psql fills columns about roles and storage options with
+/// it, of which there are none.
+fn drop_array_subqueries(statement: &mut SqlStatement) {
+    let _ = visit_expressions_mut(statement, |expression| {
+        let is_array = matches!(
+            expression,
+            SqlExpr::Function(function)
+                if matches!(function.args, FunctionArguments::Subquery(_))
+                    && function.name.to_string().eq_ignore_ascii_case("array")
+        );
+        if is_array {
+            let element = Box::new(SqlType::Text);
+            *expression = SqlExpr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(SqlExpr::value(SqlValue::Null)),
+                data_type: SqlType::Array(ArrayElemTypeDef::SquareBracket(element, None)),
+                array: false,
+                format: None,
+            };
+        }
+        ControlFlow::<()>::Continue(())
+    });
 }
 
 /// Places in a rewritten text mean nothing to the client.

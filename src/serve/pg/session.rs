@@ -114,6 +114,10 @@ impl Session {
         parameter_types: &[Option<DataType>],
     ) -> SqlResult<Description> {
         let nothing = Description { parameters: Vec::new(), columns: None };
+        if let Some(text) = self.catalog_question(statement) {
+            let asker = self.asker();
+            return self.shared.catalog.describe(&asker, &text, parameter_types).await;
+        }
         Ok(match &statement.kind {
             StatementKind::Transaction(_)
             | StatementKind::Set { .. }
@@ -146,10 +150,6 @@ impl Session {
             StatementKind::Subscribe(_) => {
                 let described = self.database().describe(statement, parameter_types).await?;
                 Description { columns: described.columns.map(|view| change_schema(&view)), ..described }
-            }
-            StatementKind::Query(query) if let Some(text) = self.catalog_question(statement, query) => {
-                let asker = self.asker();
-                self.shared.catalog.describe(&asker, &text, parameter_types).await?
             }
             _ => self.database().describe(statement, parameter_types).await?,
         })
@@ -220,11 +220,11 @@ impl Session {
     }
 
     async fn engine(&mut self, statement: &Statement, parameters: &[ScalarValue]) -> SqlResult<Answer> {
+        if let Some(text) = self.catalog_question(statement) {
+            let rows = self.catalog(&text, parameters).await?;
+            return Ok(Answer::Rows { rows, tag: "SELECT" });
+        }
         let tag = match &statement.kind {
-            StatementKind::Query(query) if let Some(text) = self.catalog_question(statement, query) => {
-                let rows = self.catalog(&text, parameters).await?;
-                return Ok(Answer::Rows { rows, tag: "SELECT" });
-            }
             StatementKind::Query(_) | StatementKind::Subscribe(_) => "SELECT",
             StatementKind::Show(_) | StatementKind::Describe { .. } => "SHOW",
             StatementKind::Explain { .. } => "EXPLAIN",
@@ -259,7 +259,8 @@ impl Session {
     }
 
     /// The text of a query that the catalog answers.
-    fn catalog_question(&self, statement: &Statement, query: &Query) -> Option<String> {
+    fn catalog_question(&self, statement: &Statement) -> Option<String> {
+        let StatementKind::Query(query) = &statement.kind else { return None };
         // Rewrites go by how psql writes its queries; one inside another statement has no text of its own.
         let first = statement.text.split(|character: char| !character.is_alphabetic()).next().unwrap_or_default();
         let is_whole = ["", "select", "with", "values", "table"].iter().any(|word| first.eq_ignore_ascii_case(word));

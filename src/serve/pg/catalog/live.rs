@@ -3,11 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
-use datafusion::catalog::{CatalogProvider, SchemaProvider};
+use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
+use datafusion::common::DFSchema;
 use datafusion::datasource::TableType;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{ExprSchemable, lit};
+use datafusion::prelude::SessionContext;
+use datafusion::scalar::ScalarValue;
 use datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
@@ -18,7 +22,39 @@ use crate::plan::context::CATALOG;
 /// The schema `pg_catalog` over whatever relations there are at each query.
 pub(super) fn pg_catalog(database: Arc<dyn Database>) -> Result<Arc<dyn SchemaProvider>> {
     let tables = Arc::new(PgCatalogStaticTables::try_new()?);
-    Ok(Arc::new(PgCatalogSchemaProvider::try_new(LiveCatalog { database }, tables, EmptyContextProvider)?))
+    let inner = PgCatalogSchemaProvider::try_new(LiveCatalog { database }, tables, EmptyContextProvider)?;
+    Ok(Arc::new(Completed { inner: Arc::new(inner) }))
+}
+
+/// `pg_catalog` with columns that psql asks for and `datafusion-pg-catalog` leaves out.
+#[derive(Debug)]
+struct Completed {
+    inner: Arc<dyn SchemaProvider>,
+}
+
+#[async_trait]
+impl SchemaProvider for Completed {
+    fn table_names(&self) -> Vec<String> {
+        self.inner.table_names()
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.inner.table_exist(name)
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some(table) = self.inner.table(name).await? else { return Ok(None) };
+        if name != "pg_class" {
+            return Ok(Some(table));
+        }
+        let texts = DataType::new_list(DataType::Utf8, true);
+        let mut frame = SessionContext::new().read_table(table)?;
+        for missing in ["reloptions", "relacl"] {
+            let null = lit(ScalarValue::Null).cast_to(&texts, &DFSchema::empty())?;
+            frame = frame.with_column(missing, null)?;
+        }
+        Ok(Some(frame.into_view()))
+    }
 }
 
 /// The database's relations, read anew each time.
