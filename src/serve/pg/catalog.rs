@@ -9,8 +9,8 @@
 mod functions;
 mod information;
 mod live;
+mod rewrite;
 
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::DataType;
@@ -21,10 +21,6 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as ParsedStatement;
-use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, CastKind, DataType as SqlType, Expr as SqlExpr, FunctionArguments, Statement as SqlStatement,
-    Value as SqlValue, visit_expressions_mut,
-};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, setup_pg_catalog};
@@ -140,7 +136,7 @@ impl Catalog {
             .map_err(|error| SqlError::syntax(error.to_string()))?
             .pop()
             .ok_or_else(|| SqlError::internal("a query that is empty once rewritten"))?;
-        drop_array_subqueries(&mut statement);
+        rewrite::plannable(&mut statement);
         let statement = ParsedStatement::Statement(Box::new(statement));
         let plan = context.state().statement_to_plan(statement).await.map_err(failed)?;
         Ok((context, plan, assignments))
@@ -151,7 +147,7 @@ impl Catalog {
         let live = self.database.context();
         let list = MemoryCatalogProviderList::new();
         if let Some(catalog) = live.catalog(CATALOG) {
-            let overlay = Overlay::new(catalog, self.pg_catalog.clone(), information::schema(live.clone()));
+            let overlay = Overlay::new(catalog, live::completed(self.pg_catalog.clone(), asker.variables.all()), information::schema(live.clone()));
             list.register_catalog(CATALOG.to_owned(), Arc::new(overlay));
         }
         let state =
@@ -174,30 +170,6 @@ impl Catalog {
 fn without_checked_arithmetic(state: PlanState) -> PlanState {
     let rules = state.physical_optimizers().iter().filter(|rule| rule.name() != "checked_arithmetic").cloned().collect();
     SessionStateBuilder::new_from_existing(state).with_physical_optimizer_rules(rules).build()
-}
-
-/// `ARRAY(SELECT …)`, which DataFusion does not plan, becomes NULL: psql fills columns about roles and storage options with
-/// it, of which there are none.
-fn drop_array_subqueries(statement: &mut SqlStatement) {
-    let _ = visit_expressions_mut(statement, |expression| {
-        let is_array = matches!(
-            expression,
-            SqlExpr::Function(function)
-                if matches!(function.args, FunctionArguments::Subquery(_))
-                    && function.name.to_string().eq_ignore_ascii_case("array")
-        );
-        if is_array {
-            let element = Box::new(SqlType::Text);
-            *expression = SqlExpr::Cast {
-                kind: CastKind::Cast,
-                expr: Box::new(SqlExpr::value(SqlValue::Null)),
-                data_type: SqlType::Array(ArrayElemTypeDef::SquareBracket(element, None)),
-                array: false,
-                format: None,
-            };
-        }
-        ControlFlow::<()>::Continue(())
-    });
 }
 
 /// Places in a rewritten text mean nothing to the client.

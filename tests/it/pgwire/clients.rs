@@ -149,3 +149,11 @@ async fn sqllogictest_runs() {
                   query IT rowsort\nSELECT a, b FROM t\n----\n1 x\n2 NULL\n\nstatement error does not exist\nSELECT * FROM u\n";
     runner.run_script_async(script).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "by hand"]
+async fn serve_by_hand() {
+    let server = Server::start().await;
+    std::fs::write("/tmp/h2port", server.address.port().to_string()).unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+}
