@@ -68,7 +68,11 @@ pub fn app(state: HttpState) -> Router {
 }
 
 /// Serves until `shutdown` turns true (or its sender is gone); requests under way are finished.
-pub async fn serve_http(listener: TcpListener, state: HttpState, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
+pub async fn serve_http(
+    listener: TcpListener,
+    state: HttpState,
+    mut shutdown: watch::Receiver<bool>,
+) -> io::Result<()> {
     let stopped = async move {
         // An error means that whoever could say so has gone.
         let _ = shutdown.wait_for(|stop| *stop).await;
@@ -115,7 +119,8 @@ fn escaped(value: &str) -> String {
 
 impl MetricsSource for PgCounters {
     fn metrics(&self) -> Vec<Metric> {
-        let metric = |name, help, kind, value: u64| Metric { name, help, kind, labels: Vec::new(), value: value as f64 };
+        let metric =
+            |name, help, kind, value: u64| Metric { name, help, kind, labels: Vec::new(), value: value as f64 };
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let (counter, gauge) = (MetricKind::Counter, MetricKind::Gauge);
         vec![

@@ -13,7 +13,8 @@ mod rewrite;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::datatypes::DataType;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, SchemaProvider};
 use datafusion::common::{ParamValues, metadata::ScalarAndMetadata};
 use datafusion::execution::session_state::{SessionState as PlanState, SessionStateBuilder};
@@ -21,6 +22,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as ParsedStatement;
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Query, SelectItem, SetExpr};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, setup_pg_catalog};
@@ -43,6 +45,42 @@ pub(super) struct Asker {
     pub(super) user: String,
     pub(super) process: i32,
     pub(super) variables: Variables,
+}
+
+/// What is asked.
+pub(super) struct Question {
+    /// The query as the client wrote it: rewrites go by that.
+    text: String,
+    /// The names of its columns as PostgreSQL gives them, if the query says.
+    names: Option<Vec<String>>,
+}
+
+impl Question {
+    pub(super) fn new(text: String, query: &Query) -> Self {
+        Question { text, names: column_names(query) }
+    }
+
+    /// A result's columns under their PostgreSQL names.
+    fn named(&self, plan: &LogicalPlan) -> SchemaRef {
+        let schema = plan.schema().as_arrow();
+        let names = self.names.as_ref().filter(|names| names.len() == schema.fields().len());
+        let Some(names) = names else { return Arc::new(schema.clone()) };
+        let fields: Vec<Field> =
+            schema.fields().iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name)).collect();
+        Arc::new(Schema::new(fields))
+    }
+}
+
+/// The names in a select list without stars; the parser has named every expression.
+fn column_names(query: &Query) -> Option<Vec<String>> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let name_of = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        SelectItem::UnnamedExpr(SqlExpr::Identifier(name)) => Some(name.value.clone()),
+        SelectItem::UnnamedExpr(SqlExpr::CompoundIdentifier(path)) => path.last().map(|name| name.value.clone()),
+        _ => None,
+    };
+    select.projection.iter().map(name_of).collect()
 }
 
 /// Answers questions about the schema.
@@ -74,15 +112,16 @@ impl Catalog {
     /// Whether a query asks about the schema or the session.
     pub(super) fn answers(&self, text: &str) -> bool {
         let Ok(tokens) = Tokenizer::new(&DIALECT, text).tokenize() else { return false };
-        let tokens: Vec<Token> =
-            tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+        let tokens: Vec<Token> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
         tokens.iter().enumerate().any(|(index, token)| {
             let Token::Word(word) = token else { return false };
             let name = word.value.to_lowercase();
             let is_called = tokens.get(index + 1) == Some(&Token::LParen);
             let is_member = index > 0 && tokens[index - 1] == Token::Period;
-            matches!(name.as_str(), "pg_catalog" | "information_schema" | "regclass" | "regtype" | "regproc" | "regnamespace")
-                || (PG_CATALOG_TABLES.contains(&name.as_str()) && !is_member)
+            matches!(
+                name.as_str(),
+                "pg_catalog" | "information_schema" | "regclass" | "regtype" | "regproc" | "regnamespace"
+            ) || (PG_CATALOG_TABLES.contains(&name.as_str()) && !is_member)
                 || (is_called && functions::is_about_the_session(&name))
                 || (word.quote_style.is_none() && !is_member && functions::is_register(&name))
         })
@@ -92,32 +131,37 @@ impl Catalog {
     pub(super) async fn describe(
         &self,
         asker: &Asker,
-        text: &str,
+        question: &Question,
         declared: &[Option<DataType>],
     ) -> SqlResult<Description> {
-        let (_, plan, _) = self.plan(asker, text).await?;
+        let (_, plan, _) = self.plan(asker, question).await?;
         let parameters = parameter_types(&plan, declared)?;
-        Ok(Description { parameters, columns: Some(Arc::new(plan.schema().as_arrow().clone())) })
+        Ok(Description { parameters, columns: Some(question.named(&plan)) })
     }
 
     /// Runs a query; besides its rows, the run-time parameters that it sets, known once its rows are.
     pub(super) async fn run(
         &self,
         asker: &Asker,
-        text: &str,
+        question: &Question,
         parameters: &[ScalarValue],
     ) -> SqlResult<(Rows, Vec<Assignment>)> {
+        let text = question.text.as_str();
         let failed = |error| unplaced(from_datafusion(error, text));
-        let (context, plan, assignments) = self.plan(asker, text).await?;
+        let (context, plan, assignments) = self.plan(asker, question).await?;
         let values: Vec<ScalarAndMetadata> = parameters.iter().cloned().map(ScalarAndMetadata::from).collect();
         let plan = if values.is_empty() {
             plan
         } else {
             plan.replace_params_with_values(&ParamValues::List(values)).map_err(failed)?
         };
-        let schema = Arc::new(plan.schema().as_arrow().clone());
+        let schema = question.named(&plan);
         let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
-        let batches = frame.collect().await.map_err(failed)?;
+        let mut batches = frame.collect().await.map_err(failed)?;
+        for batch in &mut batches {
+            *batch = RecordBatch::try_new(schema.clone(), batch.columns().to_vec())
+                .map_err(|error| SqlError::internal(error.to_string()))?;
+        }
         let assignments = std::mem::take(&mut *assignments.lock().unwrap_or_else(PoisonError::into_inner));
         Ok((Rows::ready(schema, batches), assignments))
     }
@@ -125,8 +169,9 @@ impl Catalog {
     async fn plan(
         &self,
         asker: &Asker,
-        text: &str,
+        question: &Question,
     ) -> SqlResult<(SessionContext, LogicalPlan, Arc<Mutex<Vec<Assignment>>>)> {
+        let text = question.text.as_str();
         let failed = |error| unplaced(from_datafusion(error, text));
         let assignments = Arc::new(Mutex::new(Vec::new()));
         let context = self.context(asker, assignments.clone());
@@ -147,7 +192,11 @@ impl Catalog {
         let live = self.database.context();
         let list = MemoryCatalogProviderList::new();
         if let Some(catalog) = live.catalog(CATALOG) {
-            let overlay = Overlay::new(catalog, live::completed(self.pg_catalog.clone(), asker.variables.all()), information::schema(live.clone()));
+            let overlay = Overlay::new(
+                catalog,
+                live::completed(self.pg_catalog.clone(), asker.variables.all()),
+                information::schema(live.clone()),
+            );
             list.register_catalog(CATALOG.to_owned(), Arc::new(overlay));
         }
         let state =
@@ -168,7 +217,8 @@ impl Catalog {
 /// Our rule that checks arithmetic rebuilds expressions without the marks of oid columns, which DataFusion does not allow;
 /// catalog queries have no arithmetic to check.
 fn without_checked_arithmetic(state: PlanState) -> PlanState {
-    let rules = state.physical_optimizers().iter().filter(|rule| rule.name() != "checked_arithmetic").cloned().collect();
+    let rules =
+        state.physical_optimizers().iter().filter(|rule| rule.name() != "checked_arithmetic").cloned().collect();
     SessionStateBuilder::new_from_existing(state).with_physical_optimizer_rules(rules).build()
 }
 

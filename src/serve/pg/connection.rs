@@ -20,7 +20,6 @@ use pgwire::messages::startup::ParameterStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use tokio::net::TcpStream;
 
-use super::{Shared, stopped};
 use super::backends::{Backend, shutting_down};
 use super::encode::fields;
 use super::extended::{Executed, in_text};
@@ -29,6 +28,7 @@ use super::send::{self, Failure};
 use super::session::{Answer, CopyIn, Session};
 use super::startup;
 use super::wire::{Reader, Writer};
+use super::{Shared, stopped};
 use crate::model::{SqlError, error::code};
 use crate::plan::parse::parse;
 
@@ -39,7 +39,8 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) -> io::Result<
     let (mut reader, mut writer) = (Reader::new(read), Writer::new(write));
     let Some(client) = startup::client(&shared, &mut reader, &mut writer).await? else { return Ok(()) };
     let (session, backend, _connected) = Session::new(client, shared.clone());
-    let mut connection = Connection { reader, writer, session, backend, shared, told: Vec::new(), skips_to_sync: false };
+    let mut connection =
+        Connection { reader, writer, session, backend, shared, told: Vec::new(), skips_to_sync: false };
     connection.told = connection.session.variables.reported();
     connection.ready().await?;
     connection.serve().await
@@ -119,7 +120,8 @@ impl Connection {
             Message::Describe(message) => self.describe(&message),
             Message::Execute(message) => {
                 let portal = message.name.clone().unwrap_or_default();
-                let sql = self.session.portal(&portal).map_or_else(|_| String::new(), |portal| portal.prepared.sql.clone());
+                let sql =
+                    self.session.portal(&portal).map_or_else(|_| String::new(), |portal| portal.prepared.sql.clone());
                 let executed = self.execute(&message).await;
                 return self.outcome(executed, &sql).await;
             }

@@ -41,14 +41,12 @@ impl Rows {
             let message = receiver.recv().await?;
             Some((message, receiver))
         });
-        let batches = stream
-            .map(move |message| change_batches(&target, message, progress))
-            .flat_map(|batches| {
-                futures::stream::iter(match batches {
-                    Ok(batches) => batches.into_iter().map(Ok).collect(),
-                    Err(error) => vec![Err(datafusion::error::DataFusionError::External(Box::new(error)))],
-                })
-            });
+        let batches = stream.map(move |message| change_batches(&target, message, progress)).flat_map(|batches| {
+            futures::stream::iter(match batches {
+                Ok(batches) => batches.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(datafusion::error::DataFusionError::External(Box::new(error)))],
+            })
+        });
         let stream = Box::pin(RecordBatchStreamAdapter::new(schema.clone(), batches));
         Rows { schema, stream, rest: None, is_live: true }
     }

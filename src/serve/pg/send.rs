@@ -111,4 +111,3 @@ pub(super) fn complete(writer: &mut Writer, tag: String) -> io::Result<()> {
 pub(super) fn empty(writer: &mut Writer) -> io::Result<()> {
     writer.put(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))
 }
-

@@ -79,7 +79,10 @@ async fn admit(shared: &Shared, startup: Startup, writer: &mut Writer) -> io::Re
     let unknown_options: Vec<String> =
         startup.parameters.keys().filter(|name| name.starts_with("_pq_.")).cloned().collect();
     if startup.protocol_number_minor > 0 || !unknown_options.is_empty() {
-        writer.put(PgWireBackendMessage::NegotiateProtocolVersion(NegotiateProtocolVersion::new(Startup::PROTOCOL_VERSION_3_0, unknown_options)))?;
+        writer.put(PgWireBackendMessage::NegotiateProtocolVersion(NegotiateProtocolVersion::new(
+            Startup::PROTOCOL_VERSION_3_0,
+            unknown_options,
+        )))?;
     }
     writer.put(PgWireBackendMessage::Authentication(Authentication::Ok))?;
     for (name, value) in variables.reported() {

@@ -283,7 +283,9 @@ fn checked(name: &str, value: &str) -> SqlResult<String> {
         }
         return Ok(match name {
             "client_encoding" => "UTF8".to_owned(),
-            "datestyle" => folded.replace("iso", "ISO").replace("dmy", "DMY").replace("ymd", "YMD").replace("mdy", "MDY"),
+            "datestyle" => {
+                folded.replace("iso", "ISO").replace("dmy", "DMY").replace("ymd", "YMD").replace("mdy", "MDY")
+            }
             "standard_conforming_strings" => "on".to_owned(),
             _ => folded,
         });

@@ -78,7 +78,8 @@ async fn psql_copies_both_ways() {
                   COPY t FROM STDIN;\n3\tw\n\\.\n\\copy (SELECT * FROM t ORDER BY a) to stdout csv header\n";
     // With -f -, psql reads COPY data from the script itself.
     let script = script.replace("\\copy t from pstdin csv", "\\copy t from stdin csv");
-    let Some((succeeded, text)) = run("psql", &["-X", "-q", "-d", &url, "-v", "ON_ERROR_STOP=1", "-f", "-"], Some(&script)).await
+    let Some((succeeded, text)) =
+        run("psql", &["-X", "-q", "-d", &url, "-v", "ON_ERROR_STOP=1", "-f", "-"], Some(&script)).await
     else {
         eprintln!("skipped: psql is not installed");
         return;
@@ -148,12 +149,4 @@ async fn sqllogictest_runs() {
     let script = "statement ok\nCREATE TABLE t (a int, b text)\n\nstatement ok\nINSERT INTO t VALUES (1, 'x'), (2, NULL)\n\n\
                   query IT rowsort\nSELECT a, b FROM t\n----\n1 x\n2 NULL\n\nstatement error does not exist\nSELECT * FROM u\n";
     runner.run_script_async(script).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "by hand"]
-async fn serve_by_hand() {
-    let server = Server::start().await;
-    std::fs::write("/tmp/h2port", server.address.port().to_string()).unwrap();
-    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
 }

@@ -25,9 +25,11 @@ async fn rows_go_in_and_come_out() {
     let server = Server::start().await;
     let client = server.connect().await;
     client.batch_execute("CREATE TABLE t (id int NOT NULL, name text, at timestamptz)").await.unwrap();
-    let sent = copy_in(&client, "COPY t FROM STDIN", &["1\ta\\tb\t2024-01-01 00:", "00:00+00\n2\t\\N\t\\N\n"]).await.unwrap();
+    let sent =
+        copy_in(&client, "COPY t FROM STDIN", &["1\ta\\tb\t2024-01-01 00:", "00:00+00\n2\t\\N\t\\N\n"]).await.unwrap();
     assert_eq!(sent, 2);
-    let sent = copy_in(&client, "COPY t (name, id) FROM STDIN (FORMAT csv, HEADER)", &["name,id\n\"x,y\",3\n"]).await.unwrap();
+    let sent =
+        copy_in(&client, "COPY t (name, id) FROM STDIN (FORMAT csv, HEADER)", &["name,id\n\"x,y\",3\n"]).await.unwrap();
     assert_eq!(sent, 1);
     let wanted = "1\ta\\tb\t2024-01-01 00:00:00+00\n2\t\\N\t\\N\n3\tx,y\t\\N\n";
     assert_eq!(copy_out(&client, "COPY (SELECT * FROM t ORDER BY id) TO STDOUT").await, wanted);

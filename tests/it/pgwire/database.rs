@@ -75,7 +75,8 @@ impl MemoryDatabase {
                 cast(&column, field.data_type()).map_err(|error| SqlError::new("22P02", error.to_string()))
             })
             .collect::<SqlResult<Vec<_>>>()?;
-        let batch = RecordBatch::try_new(schema.clone(), columns).map_err(|error| SqlError::new("23502", error.to_string()))?;
+        let batch =
+            RecordBatch::try_new(schema.clone(), columns).map_err(|error| SqlError::new("23502", error.to_string()))?;
         batches.push(batch.clone());
         let message = SubscriptionMessage {
             tick: tables.tick,
@@ -102,8 +103,10 @@ impl MemoryDatabase {
         let (schema, batches) = tables.tables.get(relation).ok_or_else(|| no_table(relation))?;
         let schema = schema.clone();
         if snapshot {
-            let changes =
-                batches.iter().map(|batch| Changes { batch: batch.clone(), diffs: vec![1; batch.num_rows()] }).collect();
+            let changes = batches
+                .iter()
+                .map(|batch| Changes { batch: batch.clone(), diffs: vec![1; batch.num_rows()] })
+                .collect();
             sender.try_send(SubscriptionMessage { tick, changes }).expect("room");
         }
         tables.listeners.push((relation.to_owned(), sender));
@@ -185,7 +188,8 @@ impl Database for MemoryDatabase {
         let (context, plan) = self.plan(statement).await?;
         let failed = |error| from_datafusion(error, &statement.text);
         let values = ParamValues::List(parameters.iter().cloned().map(Into::into).collect());
-        let plan = if parameters.is_empty() { plan } else { plan.replace_params_with_values(&values).map_err(failed)? };
+        let plan =
+            if parameters.is_empty() { plan } else { plan.replace_params_with_values(&values).map_err(failed)? };
         if let LogicalPlan::Dml(insert @ DmlStatement { op: WriteOp::Insert(_), .. }) = plan {
             return self.insert(&context, insert).await;
         }
@@ -204,7 +208,8 @@ impl Database for MemoryDatabase {
         if columns.is_empty() {
             return Ok(schema.clone());
         }
-        let unknown = |name: &String| SqlError::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"));
+        let unknown =
+            |name: &String| SqlError::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"));
         let indices = columns
             .iter()
             .map(|name| schema.index_of(name).map_err(|_| unknown(name)))

@@ -24,7 +24,12 @@ async fn encryption_is_declined_and_the_connection_goes_on() {
 async fn rubbish_harms_only_its_own_connection() {
     let server = Server::start().await;
     let client = server.connect().await;
-    for rubbish in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\x02\0\x01\0\x01\xfc", b"\0\0\0\x08\0\0\0\0", b"\xff\xff\xff\xff\0\x03\0\0"] {
+    for rubbish in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc",
+        b"\0\0\0\x08\0\0\0\0",
+        b"\xff\xff\xff\xff\0\x03\0\0",
+    ] {
         let mut socket = TcpStream::connect(server.address).await.unwrap();
         socket.write_all(rubbish).await.unwrap();
         socket.shutdown().await.unwrap();

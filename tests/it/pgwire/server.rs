@@ -62,7 +62,11 @@ impl Server {
     pub(super) async fn stop(self) {
         // It may have stopped already.
         let _ = self.shutdown.send(true);
-        tokio::time::timeout(Duration::from_secs(5), self.task).await.expect("in time").expect("no panic").expect("no error");
+        tokio::time::timeout(Duration::from_secs(5), self.task)
+            .await
+            .expect("in time")
+            .expect("no panic")
+            .expect("no error");
     }
 
     /// Tells the server to stop.
@@ -77,7 +81,9 @@ pub(super) async fn rows(client: &Client, sql: &str) -> Vec<Vec<Option<String>>>
     messages
         .iter()
         .filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()),
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
+            }
             _ => None,
         })
         .collect()

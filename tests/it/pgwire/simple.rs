@@ -1,5 +1,6 @@
 //! Simple queries: values as text, several statements, transactions, variables, cursors, errors.
 
+use futures::TryStreamExt;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::server::{Server, failure, rows, value};
@@ -40,7 +41,10 @@ async fn several_statements_run_in_order_until_one_fails() {
         })
         .collect();
     assert_eq!(counts, [0, 2, 2]);
-    assert_eq!(failure(&client, "INSERT INTO t VALUES (3); SELECT * FROM missing; INSERT INTO t VALUES (4)").await, "42P01");
+    assert_eq!(
+        failure(&client, "INSERT INTO t VALUES (3); SELECT * FROM missing; INSERT INTO t VALUES (4)").await,
+        "42P01"
+    );
     assert_eq!(value(&client, "SELECT count(*) FROM t").await, "3");
     // A text that cannot be parsed runs not at all.
     assert_eq!(failure(&client, "INSERT INTO t VALUES (5); SELEKT").await, "42601");
@@ -97,13 +101,52 @@ async fn variables_are_set_shown_and_reset() {
 }
 
 #[tokio::test]
+async fn prepared_statements_in_sql() {
+    let server = Server::start().await;
+    let client = server.connect().await;
+    client
+        .batch_execute("CREATE TABLE t (a int, b text); PREPARE put (int, text) AS INSERT INTO t VALUES ($1, $2)")
+        .await
+        .unwrap();
+    client.batch_execute("EXECUTE put (-1, 'x'); EXECUTE put (2, NULL); EXECUTE put (3::int, ('z'))").await.unwrap();
+    client.batch_execute("PREPARE \"Get\" AS SELECT a FROM t WHERE b = $1").await.unwrap();
+    assert_eq!(value(&client, "EXECUTE \"Get\" ('x')").await, "-1");
+    assert_eq!(failure(&client, "EXECUTE put (1)").await, "42601");
+    assert_eq!(failure(&client, "EXECUTE put ('y', 'x')").await, "22P02");
+    assert_eq!(failure(&client, "PREPARE put AS SELECT 1").await, "42P05");
+    client.batch_execute("DEALLOCATE put").await.unwrap();
+    assert_eq!(failure(&client, "EXECUTE put (1, 'x')").await, "26000");
+}
+
+#[tokio::test]
+async fn columns_have_the_names_postgres_gives_them() {
+    let server = Server::start().await;
+    let client = server.connect().await;
+    let names = async |sql: &str| {
+        let statement = client.prepare(sql).await.unwrap();
+        statement.columns().iter().map(|column| column.name().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names("SELECT 1, 2, count(*), 'x' AS named").await, "?column? ?column? count named");
+    assert_eq!(names("SELECT version(), current_user, relname FROM pg_class").await, "version current_user relname");
+    let copied: Vec<bytes::Bytes> = client
+        .copy_out("COPY (SELECT 1, 2) TO STDOUT (FORMAT csv, HEADER)")
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(copied.concat(), b"?column?,?column?\n1,2\n");
+}
+
+#[tokio::test]
 async fn cursors_give_rows_in_pieces_and_end_with_their_transaction() {
     let server = Server::start().await;
     let client = server.connect().await;
     let letters = "SELECT * FROM (VALUES ('a'), ('b'), ('c'), ('d')) AS t (x) ORDER BY x";
     assert_eq!(failure(&client, &format!("DECLARE c CURSOR FOR {letters}")).await, "25P01");
     client.batch_execute(&format!("BEGIN; DECLARE c NO SCROLL CURSOR FOR {letters}")).await.unwrap();
-    let texts = |rows: Vec<Vec<Option<String>>>| rows.into_iter().map(|mut row| row.remove(0).unwrap()).collect::<String>();
+    let texts =
+        |rows: Vec<Vec<Option<String>>>| rows.into_iter().map(|mut row| row.remove(0).unwrap()).collect::<String>();
     assert_eq!(texts(rows(&client, "FETCH c").await), "a");
     assert_eq!(texts(rows(&client, "FETCH 2 FROM c").await), "bc");
     assert_eq!(texts(rows(&client, "FETCH ALL FROM c").await), "d");
@@ -131,7 +174,8 @@ async fn session_questions_are_answered() {
          WHERE table_schema = 'public' AND table_name = 'orders' ORDER BY ordinal_position",
     )
     .await;
-    let texts: Vec<String> = columns.iter().map(|row| row.iter().flatten().cloned().collect::<Vec<_>>().join(" ")).collect();
+    let texts: Vec<String> =
+        columns.iter().map(|row| row.iter().flatten().cloned().collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(texts, ["id bigint NO int8", "amount numeric YES numeric", "tags ARRAY YES _text"]);
     let oid = value(&client, "SELECT 'orders'::regclass::oid").await;
     assert_eq!(value(&client, &format!("SELECT relname FROM pg_class WHERE oid = {oid}")).await, "orders");

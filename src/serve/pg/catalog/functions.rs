@@ -16,10 +16,28 @@ use crate::serve::pg::variables::SERVER_VERSION;
 
 /// Functions whose answer depends on the session or on PostgreSQL's catalog.
 const SESSION_FUNCTIONS: &[&str] = &[
-    "col_description", "current_catalog", "current_database", "current_schema", "current_schemas", "current_setting",
-    "format_type", "has_any_column_privilege", "has_database_privilege", "has_schema_privilege", "has_table_privilege",
-    "inet_client_addr", "inet_server_addr", "inet_server_port", "obj_description", "quote_ident", "set_config",
-    "shobj_description", "to_regclass", "to_regtype", "txid_current", "version",
+    "col_description",
+    "current_catalog",
+    "current_database",
+    "current_schema",
+    "current_schemas",
+    "current_setting",
+    "format_type",
+    "has_any_column_privilege",
+    "has_database_privilege",
+    "has_schema_privilege",
+    "has_table_privilege",
+    "inet_client_addr",
+    "inet_server_addr",
+    "inet_server_port",
+    "obj_description",
+    "quote_ident",
+    "set_config",
+    "shobj_description",
+    "to_regclass",
+    "to_regtype",
+    "txid_current",
+    "version",
 ];
 
 /// Names that are functions without parentheses.
@@ -141,10 +159,7 @@ fn function(
     body: impl Fn(&[Option<String>]) -> Result<Option<String>, SqlError> + Send + Sync + 'static,
 ) -> ScalarUDF {
     let signature = Signature::one_of(
-        vec![
-            datafusion::logical_expr::TypeSignature::Nullary,
-            datafusion::logical_expr::TypeSignature::VariadicAny,
-        ],
+        vec![datafusion::logical_expr::TypeSignature::Nullary, datafusion::logical_expr::TypeSignature::VariadicAny],
         Volatility::Volatile,
     );
     ScalarUDF::new_from_impl(TextFunction { name, signature, returns, body: Box::new(body) })
@@ -199,10 +214,12 @@ impl ScalarUDFImpl for TextFunction {
             values.push((self.body)(&texts).map_err(|error| DataFusionError::External(Box::new(error)))?);
         }
         let array: ArrayRef = match self.returns {
-            DataType::Boolean => Arc::new(values.iter().map(|value| Some(value.as_deref() == Some("true"))).collect::<BooleanArray>()),
-            DataType::Int32 => {
-                Arc::new(values.iter().map(|value| value.as_ref().and_then(|text| text.parse().ok())).collect::<Int32Array>())
+            DataType::Boolean => {
+                Arc::new(values.iter().map(|value| Some(value.as_deref() == Some("true"))).collect::<BooleanArray>())
             }
+            DataType::Int32 => Arc::new(
+                values.iter().map(|value| value.as_ref().and_then(|text| text.parse().ok())).collect::<Int32Array>(),
+            ),
             DataType::Struct(_) => new_null_array(&self.returns, rows),
             _ => Arc::new(StringArray::from(values)),
         };

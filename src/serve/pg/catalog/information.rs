@@ -68,13 +68,27 @@ impl SchemaProvider for InformationSchema {
             "views" => views(&self.relations().await?)?,
             "columns" => columns(&self.relations().await?)?,
             "table_constraints" => texts(
-                &["constraint_catalog", "constraint_schema", "constraint_name", "table_catalog", "table_schema",
-                    "table_name", "constraint_type"],
+                &[
+                    "constraint_catalog",
+                    "constraint_schema",
+                    "constraint_name",
+                    "table_catalog",
+                    "table_schema",
+                    "table_name",
+                    "constraint_type",
+                ],
                 Vec::new(),
             )?,
             "key_column_usage" => texts(
-                &["constraint_catalog", "constraint_schema", "constraint_name", "table_catalog", "table_schema",
-                    "table_name", "column_name"],
+                &[
+                    "constraint_catalog",
+                    "constraint_schema",
+                    "constraint_name",
+                    "table_catalog",
+                    "table_schema",
+                    "table_name",
+                    "column_name",
+                ],
                 Vec::new(),
             )?,
             "referential_constraints" => texts(
@@ -82,8 +96,16 @@ impl SchemaProvider for InformationSchema {
                 Vec::new(),
             )?,
             "routines" => texts(
-                &["specific_catalog", "specific_schema", "specific_name", "routine_catalog", "routine_schema",
-                    "routine_name", "routine_type", "data_type"],
+                &[
+                    "specific_catalog",
+                    "specific_schema",
+                    "specific_name",
+                    "routine_catalog",
+                    "routine_schema",
+                    "routine_name",
+                    "routine_type",
+                    "data_type",
+                ],
                 Vec::new(),
             )?,
             _ => return Ok(None),
@@ -166,10 +188,22 @@ fn views(relations: &[Relation]) -> Result<RecordBatch> {
 
 fn columns(relations: &[Relation]) -> Result<RecordBatch> {
     let names = [
-        "table_catalog", "table_schema", "table_name", "column_name", "column_default", "is_nullable", "data_type",
-        "udt_catalog", "udt_schema", "udt_name", "is_identity", "is_generated", "is_updatable",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "column_name",
+        "column_default",
+        "is_nullable",
+        "data_type",
+        "udt_catalog",
+        "udt_schema",
+        "udt_name",
+        "is_identity",
+        "is_generated",
+        "is_updatable",
     ];
-    let numbers = ["ordinal_position", "numeric_precision", "numeric_scale", "datetime_precision", "character_maximum_length"];
+    let numbers =
+        ["ordinal_position", "numeric_precision", "numeric_scale", "datetime_precision", "character_maximum_length"];
     let mut rows = Vec::new();
     let mut measures: [Vec<Option<i32>>; 5] = Default::default();
     for relation in relations {
@@ -191,7 +225,8 @@ fn columns(relations: &[Relation]) -> Result<RecordBatch> {
                 yes_or_no(!relation.is_view),
             ]);
             let (precision, scale) = numeric_digits(field.data_type());
-            let clock = matches!(field.data_type(), DataType::Timestamp(_, _) | DataType::Time64(_) | DataType::Interval(_));
+            let clock =
+                matches!(field.data_type(), DataType::Timestamp(_, _) | DataType::Time64(_) | DataType::Interval(_));
             let values = [Some(index as i32 + 1), precision, scale, clock.then_some(6), None];
             for (column, value) in measures.iter_mut().zip(values) {
                 column.push(value);

@@ -142,7 +142,12 @@ impl CatalogInfo for LiveCatalog {
         Ok(schema.table(table).await?.map(|table| table.schema()))
     }
 
-    async fn table_type(&self, _catalog: &str, schema: &str, table: &str) -> Result<Option<TableType>, DataFusionError> {
+    async fn table_type(
+        &self,
+        _catalog: &str,
+        schema: &str,
+        table: &str,
+    ) -> Result<Option<TableType>, DataFusionError> {
         let Some(schema) = self.schema(schema) else { return Ok(None) };
         schema.table_type(table).await
     }

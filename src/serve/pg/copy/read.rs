@@ -138,7 +138,11 @@ impl CopyRead {
         for (texts, field) in texts.iter().zip(self.schema.fields()) {
             let column = decode_column(texts, field).map_err(|(row, error)| {
                 let mut error = self.at_line(error, lines.get(row).copied().unwrap_or(self.line));
-                let value = if texts.is_null(row) { "null input".to_owned() } else { format!("\"{}\"", text::shortened(texts.value(row))) };
+                let value = if texts.is_null(row) {
+                    "null input".to_owned()
+                } else {
+                    format!("\"{}\"", text::shortened(texts.value(row)))
+                };
                 error.detail = error.detail.map(|detail| format!("{detail}, column {}: {value}", field.name()));
                 if error.code == code::NOT_NULL_VIOLATION {
                     error.message = format!(

@@ -32,7 +32,9 @@ fn rows(input: &str, options: &CopyOptions) -> Vec<(i32, Option<String>)> {
     }
     let ids = whole.column(0).as_primitive::<Int32Type>();
     let names = whole.column(1).as_string::<i32>();
-    (0..whole.num_rows()).map(|row| (ids.value(row), names.is_valid(row).then(|| names.value(row).to_owned()))).collect()
+    (0..whole.num_rows())
+        .map(|row| (ids.value(row), names.is_valid(row).then(|| names.value(row).to_owned())))
+        .collect()
 }
 
 fn failure(input: &str, format: CopyFormat) -> SqlError {

@@ -46,12 +46,20 @@ pub(crate) fn value(bytes: &[u8], declared: &Type) -> SqlResult<ScalarValue> {
             Some((1, text)) => ScalarValue::Utf8(Some(utf8(text)?.to_owned())),
             _ => return Err(SqlError::new("22P03", "unsupported jsonb version number")),
         },
-        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON | Type::UNKNOWN | Type::CHAR | Type::XML => {
-            ScalarValue::Utf8(Some(utf8(bytes)?.to_owned()))
-        }
+        Type::TEXT
+        | Type::VARCHAR
+        | Type::BPCHAR
+        | Type::NAME
+        | Type::JSON
+        | Type::UNKNOWN
+        | Type::CHAR
+        | Type::XML => ScalarValue::Utf8(Some(utf8(bytes)?.to_owned())),
         _ => {
-            return Err(SqlError::unsupported(format!("binary parameters of type {} are not supported", declared.name()))
-                .hint("send it as text"));
+            return Err(SqlError::unsupported(format!(
+                "binary parameters of type {} are not supported",
+                declared.name()
+            ))
+            .hint("send it as text"));
         }
     })
 }
@@ -116,7 +124,8 @@ fn numeric(mut bytes: &[u8]) -> SqlResult<ScalarValue> {
     digits.extend((1..=i32::from(scale.div_ceil(4))).map(|place| format!("{:04}", group(weight + place))));
     digits.truncate(whole_digits + usize::from(scale));
     let trimmed = digits.trim_start_matches('0');
-    let magnitude = if trimmed.is_empty() { Some(i256::ZERO) } else { i256::from_string(trimmed) }.ok_or_else(too_big)?;
+    let magnitude =
+        if trimmed.is_empty() { Some(i256::ZERO) } else { i256::from_string(trimmed) }.ok_or_else(too_big)?;
     let value = if sign & NEGATIVE != 0 { magnitude.wrapping_neg() } else { magnitude };
     let scale = scale as i8;
     if trimmed.len() <= 38

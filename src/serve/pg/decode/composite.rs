@@ -45,7 +45,8 @@ pub(super) fn array_items(text: &str) -> SqlResult<Vec<Item>> {
 
 /// The fields of `(…)`; an empty field is NULL.
 pub(super) fn record_items(text: &str) -> SqlResult<Vec<Item>> {
-    let malformed = || SqlError::new(code::INVALID_TEXT_REPRESENTATION, format!("malformed record literal: \"{text}\""));
+    let malformed =
+        || SqlError::new(code::INVALID_TEXT_REPRESENTATION, format!("malformed record literal: \"{text}\""));
     let body = text.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).ok_or_else(malformed)?;
     let mut items = Vec::new();
     let mut characters = body.chars().peekable();

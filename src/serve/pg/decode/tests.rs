@@ -29,7 +29,8 @@ fn integers_tell_syntax_from_range() {
 #[test]
 fn decimals_round_half_away_from_zero() {
     let cents = DataType::Decimal128(6, 2);
-    let expected = [("1.005", 101), ("-1.005", -101), ("1e2", 10_000), ("12", 1_200), ("0.004", 0), (".5", 50), ("0.005", 1)];
+    let expected =
+        [("1.005", 101), ("-1.005", -101), ("1e2", 10_000), ("12", 1_200), ("0.004", 0), (".5", 50), ("0.005", 1)];
     for (written, wanted) in expected {
         assert_eq!(text::value(written, &cents).unwrap(), ScalarValue::Decimal128(Some(wanted), 6, 2), "{written}");
     }

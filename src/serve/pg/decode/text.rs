@@ -242,7 +242,8 @@ fn record(text: &str, fields: &Fields) -> SqlResult<ScalarValue> {
             value.to_array().map_err(|error| SqlError::internal(error.to_string()))
         })
         .collect::<SqlResult<Vec<ArrayRef>>>()?;
-    let value = StructArray::try_new(fields.clone(), columns, None).map_err(|error| SqlError::internal(error.to_string()))?;
+    let value =
+        StructArray::try_new(fields.clone(), columns, None).map_err(|error| SqlError::internal(error.to_string()))?;
     Ok(ScalarValue::Struct(Arc::new(value)))
 }
 

@@ -20,7 +20,13 @@ const EPOCH_DAY: i32 = 730_120;
 pub(crate) const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// Appends the binary form of a value that is not null, for a column declared as `field`.
-pub(super) fn write(out: &mut BytesMut, array: &dyn Array, row: usize, field: &PgField, style: &Style) -> SqlResult<()> {
+pub(super) fn write(
+    out: &mut BytesMut,
+    array: &dyn Array,
+    row: usize,
+    field: &PgField,
+    style: &Style,
+) -> SqlResult<()> {
     if field.pg_type == Type::CHAR {
         return text::write(out, array, row, style);
     }
@@ -102,8 +108,11 @@ fn write_array(out: &mut BytesMut, items: ArrayRef, style: &Style) -> SqlResult<
     loop {
         let length = level[0].len();
         if level.iter().any(|array| array.len() != length) {
-            return Err(SqlError::new("2202E", "multidimensional arrays must have sub-arrays with matching dimensions")
-                .hint("ask for it in text format"));
+            return Err(SqlError::new(
+                "2202E",
+                "multidimensional arrays must have sub-arrays with matching dimensions",
+            )
+            .hint("ask for it in text format"));
         }
         dimensions.push(length);
         let is_list =
@@ -135,7 +144,9 @@ fn write_array(out: &mut BytesMut, items: ArrayRef, style: &Style) -> SqlResult<
 
 fn innermost(data_type: &DataType) -> DataType {
     match data_type {
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => innermost(item.data_type()),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            innermost(item.data_type())
+        }
         other => other.clone(),
     }
 }

@@ -9,6 +9,7 @@ use pgwire::messages::data::{FieldDescription, RowDescription};
 use postgres_types::Kind;
 
 use crate::model::{SqlError, SqlResult, error::code};
+use crate::plan::parse::output_name;
 
 /// A result column as the client sees it.
 #[derive(Clone, Debug)]
@@ -31,7 +32,9 @@ pub(crate) fn pg_type(field: &Field) -> Type {
         DataType::Map(_, _) | DataType::Union(_, _) => Type::JSON,
         DataType::Dictionary(_, value) => pg_type(&Field::new("", value.as_ref().clone(), true)),
         DataType::RunEndEncoded(_, values) => pg_type(values),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => array_type(&pg_type(item)),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            array_type(&pg_type(item))
+        }
         _ => field_into_pg_type(&Arc::new(field.clone())).unwrap_or(Type::TEXT),
     }
 }
@@ -108,7 +111,7 @@ pub(crate) fn result_fields(schema: &Schema, formats: &[i16]) -> SqlResult<Vec<P
         .iter()
         .enumerate()
         .map(|(index, field)| PgField {
-            name: field.name().clone(),
+            name: output_name(field.name()).to_owned(),
             pg_type: pg_type(field),
             modifier: modifier(field.data_type()),
             is_binary: format_of(index) == 1,

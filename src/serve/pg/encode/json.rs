@@ -4,8 +4,8 @@ use arrow::array::{Array, AsArray, UnionArray};
 use arrow::datatypes::{DataType, Float64Type};
 use bytes::{BufMut, BytesMut};
 
-use super::text::{self, Style, list_items};
 use super::is_null;
+use super::text::{self, Style, list_items};
 use crate::model::{SqlError, SqlResult};
 
 /// Appends a value as JSON.

@@ -88,8 +88,7 @@ fn arrays_and_records_are_quoted_where_they_must_be() {
 
 #[test]
 fn binary_arrays_carry_dimensions_and_nulls() {
-    let list: ArrayRef =
-        Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(7), None])]));
+    let list: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(7), None])]));
     let wanted = [
         0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 23, // one dimension, with nulls, of int4
         0, 0, 0, 2, 0, 0, 0, 1, // two elements from index 1

@@ -46,12 +46,7 @@ impl Cursors {
     }
 
     /// The next rows; `None` as count: all that are left.
-    pub(super) async fn fetch(
-        &mut self,
-        name: &str,
-        count: Option<u64>,
-        timeout_ms: Option<u64>,
-    ) -> SqlResult<Rows> {
+    pub(super) async fn fetch(&mut self, name: &str, count: Option<u64>, timeout_ms: Option<u64>) -> SqlResult<Rows> {
         let rows = &mut self.open.get_mut(name).ok_or_else(|| unknown(name))?.rows;
         let schema = rows.schema.clone();
         if count.is_none() && !rows.is_live {
