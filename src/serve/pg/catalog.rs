@@ -19,6 +19,7 @@ use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, Schema
 use datafusion::common::{ParamValues, metadata::ScalarAndMetadata};
 use datafusion::execution::session_state::{SessionState as PlanState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::parser::Statement as ParsedStatement;
@@ -27,8 +28,9 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, setup_pg_catalog};
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use futures::{StreamExt, TryStreamExt};
 
-use self::live::Overlay;
+use self::live::{LiveRelations, Overlay};
 use super::rows::Rows;
 use super::variables::Variables;
 use crate::engine::{Database, Description, parameter_types};
@@ -89,6 +91,7 @@ pub(super) struct Catalog {
     rewriter: PostgresCompatibilityParser,
     /// Functions and planners for PostgreSQL's own queries.
     template: PlanState,
+    relations: LiveRelations,
     pg_catalog: Arc<dyn SchemaProvider>,
 }
 
@@ -100,11 +103,13 @@ impl Catalog {
         for function in functions::general() {
             context.register_udf(function);
         }
-        let pg_catalog = live::pg_catalog(database.clone()).map_err(|error| failed(error.to_string()))?;
+        let relations = LiveRelations::default();
+        let pg_catalog = live::pg_catalog(relations.clone()).map_err(|error| failed(error.to_string()))?;
         Ok(Catalog {
             database,
             rewriter: PostgresCompatibilityParser::new(),
             template: without_checked_arithmetic(context.state()),
+            relations,
             pg_catalog,
         })
     }
@@ -157,11 +162,17 @@ impl Catalog {
         };
         let schema = question.named(&plan);
         let frame = context.execute_logical_plan(plan).await.map_err(failed)?;
-        let mut batches = frame.collect().await.map_err(failed)?;
-        for batch in &mut batches {
-            *batch = RecordBatch::try_new(schema.clone(), batch.columns().to_vec())
-                .map_err(|error| SqlError::internal(error.to_string()))?;
+        let target = schema.clone();
+        let batches = frame
+            .execute_stream()
+            .await
+            .map_err(failed)?
+            .map(move |batch| Ok(RecordBatch::try_new(target.clone(), batch?.columns().to_vec())?));
+        if !text.contains("set_config") {
+            let stream = RecordBatchStreamAdapter::new(schema.clone(), batches);
+            return Ok((Rows::new(schema, Box::pin(stream)), Vec::new()));
         }
+        let batches = batches.try_collect().await.map_err(failed)?;
         let assignments = std::mem::take(&mut *assignments.lock().unwrap_or_else(PoisonError::into_inner));
         Ok((Rows::ready(schema, batches), assignments))
     }
@@ -192,6 +203,7 @@ impl Catalog {
         let live = self.database.context();
         let list = MemoryCatalogProviderList::new();
         if let Some(catalog) = live.catalog(CATALOG) {
+            self.relations.show(catalog.clone());
             let overlay = Overlay::new(
                 catalog,
                 live::completed(self.pg_catalog.clone(), asker.variables.all()),

@@ -35,7 +35,7 @@ pub(super) enum Answer {
     /// Done; the whole tag.
     Done(String),
     /// `COPY … FROM STDIN`: input is awaited.
-    CopyIn(CopyIn),
+    CopyIn(Box<CopyIn>),
     /// `COPY … TO STDOUT`.
     CopyOut { rows: Rows, options: CopyOptions },
 }
@@ -58,6 +58,8 @@ pub(super) struct Session {
     pub(super) in_implicit_block: bool,
     cursors: Cursors,
     changed_in_transaction: bool,
+    /// The version of the variables that `state` has.
+    told_variables: Option<u64>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -75,6 +77,7 @@ impl Session {
             in_implicit_block: false,
             cursors: Cursors::default(),
             changed_in_transaction: false,
+            told_variables: None,
             shared,
         };
         (session, backend, connected)
@@ -206,7 +209,8 @@ impl Session {
             StatementKind::CopyFrom { table, columns, options } => {
                 let schema = self.database().table_schema(table, columns)?;
                 let read = CopyRead::new(table, schema, options.clone());
-                Ok(Answer::CopyIn(CopyIn { table: table.clone(), columns: columns.clone(), read }))
+                let copy = CopyIn { table: table.clone(), columns: columns.clone(), read };
+                Ok(Answer::CopyIn(Box::new(copy)))
             }
             StatementKind::CopyTo { query, options } => {
                 let rows = self.query(&inner_query(statement, query), parameters).await?;
@@ -245,7 +249,7 @@ impl Session {
     }
 
     /// Takes the rows of a COPY, once all of them have come.
-    pub(super) async fn copy_in(&mut self, copy: CopyIn) -> SqlResult<String> {
+    pub(super) async fn copy_in(&mut self, copy: Box<CopyIn>) -> SqlResult<String> {
         let rows = copy.read.finish()?;
         let count = self.database().copy_in(&copy.table, &copy.columns, rows).await?;
         self.changed();
@@ -266,7 +270,10 @@ impl Session {
             StatementKind::Delete(_) => "DELETE",
             _ => "SELECT",
         };
-        self.state.variables.clone_from(self.variables.all());
+        if self.told_variables != Some(self.variables.version()) {
+            self.state.variables.clone_from(self.variables.all());
+            self.told_variables = Some(self.variables.version());
+        }
         let database = self.database().clone();
         match database.execute(&mut self.state, statement, parameters).await? {
             Outcome::Rows { schema, stream } => Ok(Answer::Rows { rows: Rows::new(schema, stream), tag }),

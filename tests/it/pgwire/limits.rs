@@ -72,6 +72,25 @@ async fn a_hundred_clients_at_once() {
 }
 
 #[tokio::test]
+async fn a_client_that_hangs_up_takes_its_statement_along() {
+    let server = Server::start().await;
+    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+    let socket = tokio::spawn(connection);
+    let _running = tokio::spawn(async move { client.simple_query("SELECT 'endless'").await });
+    let connected = async |wanted: u64| {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while server.counters.connections.load(Ordering::Relaxed) != wanted {
+            assert!(Instant::now() < deadline, "not {wanted} connections in time");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    connected(1).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    socket.abort();
+    connected(0).await;
+}
+
+#[tokio::test]
 async fn shutdown_lets_a_statement_finish_within_bounds() {
     let server = Server::start().await;
     let (idle, busy) = (server.connect().await, server.connect().await);

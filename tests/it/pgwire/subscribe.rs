@@ -26,6 +26,23 @@ async fn copy_streams_changes_until_cancelled() {
 }
 
 #[tokio::test]
+async fn a_portal_gives_what_has_happened() {
+    let server = Server::start().await;
+    let (mut client, other) = (server.connect().await, server.connect().await);
+    other.batch_execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)").await.unwrap();
+    let transaction = client.transaction().await.unwrap();
+    let portal = transaction.bind("SUBSCRIBE TO t", &[]).await.unwrap();
+    let mut numbers = async |rows_max| {
+        let rows = transaction.query_portal(&portal, rows_max).await.unwrap();
+        rows.iter().map(|row| row.get::<_, i32>("a")).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(1).await, [1]);
+    assert_eq!(numbers(10).await, [2]);
+    other.batch_execute("INSERT INTO t VALUES (3)").await.unwrap();
+    assert_eq!(numbers(10).await, [3]);
+}
+
+#[tokio::test]
 async fn cursors_wait_for_changes() {
     let server = Server::start().await;
     let (client, other) = (server.connect().await, server.connect().await);

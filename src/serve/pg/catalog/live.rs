@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -18,13 +18,12 @@ use datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
 
-use crate::engine::Database;
 use crate::plan::context::CATALOG;
 
 /// The schema `pg_catalog` over whatever relations there are at each query.
-pub(super) fn pg_catalog(database: Arc<dyn Database>) -> Result<Arc<dyn SchemaProvider>> {
+pub(super) fn pg_catalog(relations: LiveRelations) -> Result<Arc<dyn SchemaProvider>> {
     let tables = Arc::new(PgCatalogStaticTables::try_new()?);
-    Ok(Arc::new(PgCatalogSchemaProvider::try_new(LiveCatalog { database }, tables, EmptyContextProvider)?))
+    Ok(Arc::new(PgCatalogSchemaProvider::try_new(relations, tables, EmptyContextProvider)?))
 }
 
 /// `pg_catalog` with what psql and drivers ask for and `datafusion-pg-catalog` leaves out: array columns (all
@@ -98,32 +97,41 @@ impl SchemaProvider for Completed {
     }
 }
 
-/// The database's relations, read anew each time.
-#[derive(Clone)]
-pub(super) struct LiveCatalog {
-    database: Arc<dyn Database>,
+/// The relations as the latest catalog query found them; `pg_catalog` outlives its queries, so that oids stay.
+#[derive(Clone, Default)]
+pub(super) struct LiveRelations {
+    latest: Arc<Mutex<Option<Arc<dyn CatalogProvider>>>>,
 }
 
-impl LiveCatalog {
+impl LiveRelations {
+    /// A query begins over these.
+    pub(super) fn show(&self, catalog: Arc<dyn CatalogProvider>) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(catalog);
+    }
+
+    fn catalog(&self) -> Option<Arc<dyn CatalogProvider>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        self.database.context().catalog(CATALOG)?.schema(name)
+        self.catalog()?.schema(name)
     }
 }
 
-impl fmt::Debug for LiveCatalog {
+impl fmt::Debug for LiveRelations {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("LiveCatalog")
+        formatter.write_str("LiveRelations")
     }
 }
 
 #[async_trait]
-impl CatalogInfo for LiveCatalog {
+impl CatalogInfo for LiveRelations {
     async fn catalog_names(&self) -> Result<Vec<String>> {
         Ok(vec![CATALOG.to_owned()])
     }
 
     async fn schema_names(&self, _catalog: &str) -> Result<Option<Vec<String>>> {
-        let live = self.database.context().catalog(CATALOG).map(|catalog| catalog.schema_names());
+        let live = self.catalog().map(|catalog| catalog.schema_names());
         let mut names = live.unwrap_or_default();
         names.extend(["pg_catalog", "information_schema"].map(str::to_owned));
         Ok(Some(names))

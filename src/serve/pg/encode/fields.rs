@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use arrow_pg::datatypes::field_into_pg_type;
+use arrow_pg::datatypes::{PG_OID_ALIAS_KEY, field_into_pg_type};
 use pgwire::api::Type;
 use pgwire::messages::data::{FieldDescription, RowDescription};
 use postgres_types::Kind;
@@ -35,6 +35,8 @@ pub(crate) fn pg_type(field: &Field) -> Type {
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
             array_type(&pg_type(item))
         }
+        // Columns of function, class and type names say that they are oids, and hold the names.
+        DataType::Utf8 if field.metadata().contains_key(PG_OID_ALIAS_KEY) => Type::TEXT,
         _ => field_into_pg_type(&Arc::new(field.clone())).unwrap_or(Type::TEXT),
     }
 }
