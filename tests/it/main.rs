@@ -2,5 +2,6 @@
 
 mod cli;
 mod dataflows;
+mod pgwire;
 mod smoke;
 mod tidy;
