@@ -8,13 +8,21 @@ use trueup::serve::pg::PgOptions;
 
 use super::server::{Server, failure, value};
 
+/// A statement that outlives every test: nothing ever changes in an empty relation.
+const ENDLESS: &str = "SUBSCRIBE TO nothing";
+
+async fn create_nothing(server: &Server) {
+    server.connect().await.batch_execute("CREATE TABLE nothing (a int)").await.unwrap();
+}
+
 #[tokio::test]
 async fn a_running_query_is_cancelled() {
     let server = Server::start().await;
+    create_nothing(&server).await;
     let client = server.connect().await;
     let token = client.cancel_token();
     let running = tokio::spawn(async move {
-        let code = failure(&client, "SELECT 'endless'").await;
+        let code = failure(&client, ENDLESS).await;
         (client, code)
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -29,10 +37,11 @@ async fn a_running_query_is_cancelled() {
 #[tokio::test]
 async fn statement_timeout_ends_a_statement() {
     let server = Server::start().await;
+    create_nothing(&server).await;
     let client = server.connect().await;
     client.batch_execute("SET statement_timeout = '100ms'").await.unwrap();
     let started = Instant::now();
-    assert_eq!(failure(&client, "SELECT 'endless'").await, "57014");
+    assert_eq!(failure(&client, ENDLESS).await, "57014");
     assert!(started.elapsed() < Duration::from_secs(3));
     client.batch_execute("SET statement_timeout = 0").await.unwrap();
 }
@@ -74,9 +83,10 @@ async fn a_hundred_clients_at_once() {
 #[tokio::test]
 async fn a_client_that_hangs_up_takes_its_statement_along() {
     let server = Server::start().await;
+    create_nothing(&server).await;
     let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
     let socket = tokio::spawn(connection);
-    let _running = tokio::spawn(async move { client.simple_query("SELECT 'endless'").await });
+    let _running = tokio::spawn(async move { client.simple_query(ENDLESS).await });
     let connected = async |wanted: u64| {
         let deadline = Instant::now() + Duration::from_secs(5);
         while server.counters.connections.load(Ordering::Relaxed) != wanted {
@@ -93,8 +103,9 @@ async fn a_client_that_hangs_up_takes_its_statement_along() {
 #[tokio::test]
 async fn shutdown_lets_a_statement_finish_within_bounds() {
     let server = Server::start().await;
+    create_nothing(&server).await;
     let (idle, busy) = (server.connect().await, server.connect().await);
-    let running = tokio::spawn(async move { busy.simple_query("SELECT 'endless'").await });
+    let running = tokio::spawn(async move { busy.simple_query(ENDLESS).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     server.begin_stop();
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -13,12 +13,23 @@ async fn copy_streams_changes_until_cancelled() {
     other.batch_execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1)").await.unwrap();
     let stream = client.copy_out("COPY (SUBSCRIBE TO t WITH (progress = true)) TO STDOUT").await.unwrap();
     futures::pin_mut!(stream);
-    let mut next = async || String::from_utf8(stream.try_next().await.unwrap().unwrap().to_vec()).unwrap();
-    assert_eq!(next().await, "1\t1\t1\n");
-    assert_eq!(next().await, "1\t\\N\t\\N\n");
+    let mut next = async || {
+        let line = String::from_utf8(stream.try_next().await.unwrap().unwrap().to_vec()).unwrap();
+        let (tick, rest) = line.trim_end().split_once('\t').unwrap();
+        (tick.parse::<u64>().unwrap(), rest.to_string())
+    };
+    let (first, row) = next().await;
+    assert_eq!(row, "1\t1");
+    assert_eq!(next().await, (first, "\\N\t\\N".to_string()));
     other.batch_execute("INSERT INTO t VALUES (2)").await.unwrap();
-    assert_eq!(next().await, "2\t1\t2\n");
-    assert_eq!(next().await, "2\t\\N\t\\N\n");
+    // Ticks without changes may come in between; each says only that it is finished.
+    let (mut last, mut row) = next().await;
+    while row == "\\N\t\\N" {
+        assert!(last > first);
+        (last, row) = next().await;
+    }
+    assert_eq!(row, "1\t2");
+    assert_eq!(next().await, (last, "\\N\t\\N".to_string()));
     client.cancel_token().cancel_query(tokio_postgres::NoTls).await.unwrap();
     let error = stream.try_next().await.unwrap_err();
     assert_eq!(error.code().unwrap().code(), "57014");
@@ -32,7 +43,7 @@ async fn a_portal_gives_what_has_happened() {
     other.batch_execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)").await.unwrap();
     let transaction = client.transaction().await.unwrap();
     let portal = transaction.bind("SUBSCRIBE TO t", &[]).await.unwrap();
-    let mut numbers = async |rows_max| {
+    let numbers = async |rows_max| {
         let rows = transaction.query_portal(&portal, rows_max).await.unwrap();
         rows.iter().map(|row| row.get::<_, i32>("a")).collect::<Vec<_>>()
     };
@@ -56,8 +67,8 @@ async fn cursors_wait_for_changes() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     other.batch_execute("INSERT INTO t VALUES (7)").await.unwrap();
     let (client, fetched) = fetching.await.unwrap();
-    let texts: Vec<&str> = fetched[0].iter().flatten().map(String::as_str).collect();
-    assert_eq!(texts, ["1", "1", "7"]);
+    let texts: Vec<&str> = fetched[0].iter().skip(1).flatten().map(String::as_str).collect();
+    assert_eq!(texts, ["1", "7"]);
     client.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(failure(&client, "FETCH c").await, "34000");
 }
