@@ -32,7 +32,7 @@ async fn a_portal_gives_what_has_happened() {
     other.batch_execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)").await.unwrap();
     let transaction = client.transaction().await.unwrap();
     let portal = transaction.bind("SUBSCRIBE TO t", &[]).await.unwrap();
-    let mut numbers = async |rows_max| {
+    let numbers = async |rows_max| {
         let rows = transaction.query_portal(&portal, rows_max).await.unwrap();
         rows.iter().map(|row| row.get::<_, i32>("a")).collect::<Vec<_>>()
     };
