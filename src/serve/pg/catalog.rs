@@ -6,6 +6,7 @@
 //! Guarantees: the list of relations and columns is the live one at every query; an object keeps its oid while the server runs.
 //! Non-guarantees: keys, indexes, privileges, functions of our own and relation sizes are not in `pg_catalog`.
 
+mod completed;
 mod functions;
 mod information;
 mod live;
@@ -30,6 +31,7 @@ use datafusion_pg_catalog::pg_catalog::{PG_CATALOG_TABLES, setup_pg_catalog};
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use futures::{StreamExt, TryStreamExt};
 
+use self::completed::completed;
 use self::live::{LiveRelations, Overlay};
 use super::rows::Rows;
 use super::variables::Variables;
@@ -206,7 +208,7 @@ impl Catalog {
             self.relations.show(catalog.clone());
             let overlay = Overlay::new(
                 catalog,
-                live::completed(self.pg_catalog.clone(), asker.variables.all()),
+                completed(self.pg_catalog.clone(), self.relations.clone(), asker.variables.all()),
                 information::schema(live.clone()),
             );
             list.register_catalog(CATALOG.to_owned(), Arc::new(overlay));

@@ -19,12 +19,11 @@ use super::startup::Client;
 use super::variables::Variables;
 use crate::engine::{Database, Description, Outcome, SessionState, Transaction};
 use crate::model::{SqlError, SqlResult};
-use crate::plan::statement::{
-    CopyOptions, CursorOf, DiscardKind, ShowKind, Statement, StatementKind, Subscribe, TransactionKind,
-};
+use crate::plan::statement::{CopyOptions, CursorOf, DiscardKind, ShowKind, Statement, StatementKind, Subscribe};
 
 mod cursors;
 mod prepared;
+mod transaction;
 
 use cursors::Cursors;
 
@@ -85,30 +84,6 @@ impl Session {
 
     fn database(&self) -> &Arc<dyn Database> {
         &self.shared.database
-    }
-
-    /// Refuses whatever does not end a failed transaction.
-    pub(super) fn check_transaction(&self, statement: &Statement) -> SqlResult<()> {
-        let ends = matches!(
-            &statement.kind,
-            StatementKind::Transaction(
-                TransactionKind::Commit | TransactionKind::Rollback | TransactionKind::RollbackTo(_)
-            )
-        );
-        if self.state.transaction == Transaction::Failed && !ends {
-            return Err(SqlError::new(
-                "25P02",
-                "current transaction is aborted, commands ignored until end of transaction block",
-            ));
-        }
-        Ok(())
-    }
-
-    /// A statement failed: an open block takes no further ones.
-    pub(super) fn failed(&mut self) {
-        if self.state.transaction == Transaction::Open {
-            self.state.transaction = Transaction::Failed;
-        }
     }
 
     /// Parameters and result columns of a statement.
@@ -360,79 +335,6 @@ impl Session {
         Ok(done("DECLARE CURSOR"))
     }
 
-    fn transaction(&mut self, kind: &TransactionKind) -> SqlResult<String> {
-        let in_block = self.state.transaction != Transaction::Idle;
-        let tag = match kind {
-            TransactionKind::Begin if in_block => {
-                self.notices.push(Notice::warning("25001", "there is already a transaction in progress"));
-                "BEGIN"
-            }
-            TransactionKind::Begin => {
-                self.state.transaction = Transaction::Open;
-                self.changed_in_transaction = false;
-                self.variables.begin();
-                "BEGIN"
-            }
-            TransactionKind::Commit | TransactionKind::Rollback if !in_block => {
-                self.notices.push(Notice::warning("25P01", "there is no transaction in progress"));
-                if *kind == TransactionKind::Commit { "COMMIT" } else { "ROLLBACK" }
-            }
-            TransactionKind::Commit if self.state.transaction == Transaction::Open => {
-                self.end_transaction(true);
-                "COMMIT"
-            }
-            TransactionKind::Commit | TransactionKind::Rollback => {
-                self.end_transaction(false);
-                "ROLLBACK"
-            }
-            TransactionKind::Savepoint(_) | TransactionKind::Release(_) | TransactionKind::RollbackTo(_)
-                if !in_block =>
-            {
-                return Err(SqlError::new("25P01", "savepoints can only be used in transaction blocks"));
-            }
-            TransactionKind::Savepoint(_) => "SAVEPOINT",
-            TransactionKind::Release(_) => "RELEASE",
-            TransactionKind::RollbackTo(_) => {
-                self.state.transaction = Transaction::Open;
-                self.warn_not_undone();
-                "ROLLBACK"
-            }
-            TransactionKind::SetModes => "SET",
-        };
-        Ok(tag.to_owned())
-    }
-
-    fn end_transaction(&mut self, committed: bool) {
-        if !committed {
-            self.warn_not_undone();
-        }
-        self.state.transaction = Transaction::Idle;
-        self.changed_in_transaction = false;
-        self.variables.finish(committed);
-        self.cursors.end_transaction();
-        self.portals.clear();
-    }
-
-    fn warn_not_undone(&mut self) {
-        if self.changed_in_transaction {
-            let message = "changes made in this transaction stay: each statement was applied when it ran";
-            self.notices.push(Notice::warning("01000", message));
-        }
-    }
-
-    fn changed(&mut self) {
-        self.changed_in_transaction |= self.state.transaction == Transaction::Open;
-    }
-
-    /// The end of a query's implicit transaction: what lived in it goes.
-    pub(super) fn end_of_query(&mut self) {
-        self.in_implicit_block = false;
-        if self.state.transaction == Transaction::Idle {
-            self.portals.clear();
-            self.cursors.end_transaction();
-        }
-    }
-
     fn discard(&mut self, kind: DiscardKind) -> SqlResult<Answer> {
         let tag = match kind {
             DiscardKind::All => {
@@ -461,16 +363,6 @@ impl Session {
             return Err(SqlError::new("26000", format!("prepared statement \"{name}\" does not exist")));
         }
         Ok(done("DEALLOCATE"))
-    }
-
-    /// One byte of ReadyForQuery.
-    pub(super) fn transaction_status(&self) -> pgwire::messages::response::TransactionStatus {
-        use pgwire::messages::response::TransactionStatus;
-        match self.state.transaction {
-            Transaction::Idle => TransactionStatus::Idle,
-            Transaction::Open => TransactionStatus::Transaction,
-            Transaction::Failed => TransactionStatus::Error,
-        }
     }
 }
 

@@ -286,6 +286,8 @@ fn spelling(name: &'static str) -> &'static str {
 fn checked(name: &str, value: &str) -> SqlResult<String> {
     let invalid = || SqlError::new("22023", format!("invalid value for parameter \"{name}\": \"{value}\""));
     if let Some((_, accepted)) = ONLY.iter().find(|(only, _)| *only == name) {
+        // asyncpg quotes what it sends at start-up.
+        let value = value.trim_matches('\'');
         let folded = value.split(',').map(str::trim).collect::<Vec<_>>().join(", ").to_lowercase();
         if !accepted.contains(&folded.as_str()) {
             return Err(invalid().hint(format!("this server knows only \"{}\"", accepted[0].to_uppercase())));
@@ -372,6 +374,8 @@ mod tests {
     fn what_cannot_be_honoured_is_refused() {
         let mut variables = Variables::new("u");
         assert_eq!(variables.set("client_encoding", Some("LATIN1"), false).unwrap_err().code, "22023");
+        variables.set("client_encoding", Some("'utf-8'"), false).unwrap();
+        assert_eq!(variables.get("client_encoding").unwrap(), "UTF8");
         assert_eq!(variables.set("datestyle", Some("German"), false).unwrap_err().code, "22023");
         assert_eq!(variables.set("server_version", Some("9"), false).unwrap_err().code, "55P02");
         assert_eq!(variables.set("no_such_thing", Some("1"), false).unwrap_err().code, "42704");

@@ -50,7 +50,7 @@ async fn psql_describes_what_there_is() {
         ("\\dt", &["orders", "table"]),
         ("\\dv", &[]),
         ("\\dt+", &["orders"]),
-        ("\\d orders", &["bigint", "not null", "numeric", "timestamp with time zone", "text[]"]),
+        ("\\d orders", &["bigint", "not null", "numeric(12,2)", "timestamp with time zone", "text[]"]),
         ("\\d+ orders", &["bigint"]),
         ("\\l", &["trueup"]),
         ("\\dn", &["public"]),

@@ -50,7 +50,7 @@ async fn statement_timeout_ends_a_statement() {
 async fn too_many_clients_are_told_so() {
     let server = Server::start_with(PgOptions { connections_max: 2, ..PgOptions::default() }).await;
     let (first, _second) = (server.connect().await, server.connect().await);
-    let error = server.try_connect().await.err().expect("a third is refused");
+    let error = server.try_connect().await.expect_err("a third is refused");
     assert_eq!(error.code().unwrap().code(), "53300");
     drop(first);
     let deadline = Instant::now() + Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! Simple queries: values as text, several statements, transactions, variables, cursors, errors.
 
 use futures::TryStreamExt;
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{AsyncMessage, NoTls, SimpleQueryMessage};
 
 use super::server::{Server, failure, rows, value};
 
@@ -78,6 +78,28 @@ async fn transactions_are_accepted_and_fail_as_a_whole() {
     client.batch_execute("ROLLBACK TO s; SELECT 1; COMMIT").await.unwrap();
     // Neither is an error, only a warning.
     client.batch_execute("COMMIT; ROLLBACK").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rollback_warns_that_nothing_is_undone() {
+    let server = Server::start().await;
+    let (client, mut connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+    let (sender, mut notices) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notice(notice) = message {
+                sender.send(format!("{} {}", notice.code().code(), notice.message())).unwrap();
+            }
+        }
+    });
+    client.batch_execute("CREATE TABLE t (a int); BEGIN; ROLLBACK").await.unwrap();
+    client.batch_execute("BEGIN; INSERT INTO t VALUES (1)").await.unwrap();
+    assert!(notices.try_recv().is_err());
+    client.batch_execute("ROLLBACK").await.unwrap();
+    assert!(notices.recv().await.unwrap().starts_with("01000 changes made in this transaction stay"));
+    client.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(notices.recv().await.unwrap(), "25P01 there is no transaction in progress");
+    assert_eq!(value(&client, "SELECT count(*) FROM t").await, "1");
 }
 
 #[tokio::test]

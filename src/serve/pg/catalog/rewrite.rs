@@ -7,17 +7,34 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement,
     Value, visit_expressions_mut,
 };
+use datafusion::sql::sqlparser::parser::Parser;
+
+use crate::plan::parse::DIALECT;
+
+/// The aggregates of catalog queries.
+const AGGREGATES: &[&str] = &["array_agg", "bool_and", "bool_or", "count", "max", "min", "string_agg", "sum"];
 
 /// Makes of a statement what DataFusion can plan.
 pub(super) fn plannable(statement: &mut Statement) {
     let _ = visit_expressions_mut(statement, |expression| {
         if is_array_subquery(expression) {
             // psql fills columns about roles and storage options with it, of which there are none.
-            *expression = null_texts();
+            *expression = null_of(SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(SqlType::Text), None)));
+            return ControlFlow::<()>::Continue(());
+        }
+        if is_about_nothing(expression) {
+            *expression = null_of(SqlType::Text);
             return ControlFlow::<()>::Continue(());
         }
         match expression {
             Expr::Subquery(query) => aggregate(query),
+            // Patterns of catalog queries do not use the escape character they name.
+            Expr::Like { escape_char, .. } | Expr::ILike { escape_char, .. } => *escape_char = None,
+            Expr::Function(function) => {
+                if let Some(lookup) = oid_lookup(function) {
+                    *expression = lookup;
+                }
+            }
             Expr::BinaryOp { left, right, .. } if is_procedure_column(left) => {
                 if let Some(name) = procedure_name(right) {
                     **right = name;
@@ -45,14 +62,18 @@ fn is_array_subquery(expression: &Expr) -> bool {
     )
 }
 
-fn null_texts() -> Expr {
-    Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(Expr::value(Value::Null)),
-        data_type: SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(SqlType::Text), None)),
-        array: false,
-        format: None,
-    }
+/// A scalar subquery over a table that is always empty here: there are no defaults and no sequences.
+fn is_about_nothing(expression: &Expr) -> bool {
+    let Expr::Subquery(query) = expression else { return false };
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    select.from.iter().any(|from| {
+        let name = from.relation.to_string();
+        ["pg_attrdef", "pg_sequence"].iter().any(|empty| name.contains(empty))
+    })
+}
+
+fn null_of(data_type: SqlType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(Expr::value(Value::Null)), data_type, array: false, format: None }
 }
 
 /// A scalar subquery looked up by a key gives one row, but DataFusion wants to see that it does.
@@ -69,9 +90,28 @@ fn aggregate(query: &mut Query) {
     else {
         return;
     };
-    if !matches!(value, Expr::Function(_)) {
+    let is_aggregate = match value {
+        Expr::Function(function) => AGGREGATES.contains(&function.name.to_string().to_lowercase().as_str()),
+        _ => false,
+    };
+    if !is_aggregate {
         *value = call("first_value", vec![value.clone()]);
     }
+}
+
+/// `to_regclass(name)` and `to_regtype(name)` as lookups of the oid.
+fn oid_lookup(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(arguments) = &function.args else { return None };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(name))] = &arguments.args[..] else { return None };
+    let query = match function.name.to_string().to_lowercase().as_str() {
+        "to_regtype" => format!("(SELECT oid FROM pg_catalog.pg_type WHERE typname = {name} LIMIT 1)"),
+        "to_regclass" => format!(
+            "(SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON c.relnamespace = n.oid \
+             WHERE n.nspname = 'public' AND c.relname = {name} LIMIT 1)"
+        ),
+        _ => return None,
+    };
+    Parser::new(&DIALECT).try_with_sql(&query).ok()?.parse_expr().ok()
 }
 
 /// The columns of `pg_type` that name functions; they hold the names.

@@ -123,18 +123,32 @@ pub(crate) fn result_fields(schema: &Schema, formats: &[i16]) -> SqlResult<Vec<P
 
 /// The RowDescription message.
 pub(crate) fn row_description(fields: &[PgField]) -> RowDescription {
-    let describe = |field: &PgField| {
+    RowDescription::new(fields.iter().map(PgField::description).collect())
+}
+
+/// A column's type as RowDescription and `pg_attribute` state it.
+pub(crate) fn describe(field: &Field) -> FieldDescription {
+    PgField {
+        name: field.name().clone(),
+        pg_type: pg_type(field),
+        modifier: modifier(field.data_type()),
+        is_binary: false,
+    }
+    .description()
+}
+
+impl PgField {
+    fn description(&self) -> FieldDescription {
         FieldDescription::new(
-            field.name.clone(),
+            self.name.clone(),
             0,
             0,
-            field.pg_type.oid(),
-            type_size(&field.pg_type),
-            field.modifier,
-            i16::from(field.is_binary),
+            self.pg_type.oid(),
+            type_size(&self.pg_type),
+            self.modifier,
+            i16::from(self.is_binary),
         )
-    };
-    RowDescription::new(fields.iter().map(describe).collect())
+    }
 }
 
 /// The Arrow type of a parameter the client declared by type; `None` for types we leave to inference.
