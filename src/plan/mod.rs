@@ -4,6 +4,7 @@
 //! sqlparser's); DataFusion types a query in the one [`context::session_context`]; [`now`] handles the only function that changes
 //! with the tick; [`error::from_datafusion`] turns whatever DataFusion refuses into PostgreSQL's words, with its place in the text.
 
+pub mod coerce;
 pub mod context;
 pub mod error;
 pub mod explain;
