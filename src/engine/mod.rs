@@ -12,6 +12,7 @@ mod catalog;
 mod coordinator;
 mod dml;
 mod load;
+mod parameters;
 mod planner;
 mod query;
 mod system;
@@ -21,7 +22,9 @@ use std::time::Duration;
 
 use datafusion::prelude::SessionContext;
 
-pub use load::{Script, check, explain};
+pub use api::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage, Transaction};
+pub use load::{Diagnostic, Script, check, explain};
+pub use parameters::parameter_types;
 
 use crate::model::{InputBatch, RelationId, SqlError, SqlResult, Tick};
 use catalog::Catalog;
@@ -116,6 +119,12 @@ impl Engine {
     /// Closes a tick over all that has been sent; returns it once it is published.
     pub async fn tick(&self) -> SqlResult<Tick> {
         self.ask(|reply| Request::Tick { reply }).await?
+    }
+
+    /// The latest published tick.
+    pub async fn published(&self) -> SqlResult<Tick> {
+        let snapshots = self.ask(|reply| Request::Snapshot { relations: vec![], system: false, reply }).await??;
+        Ok(snapshots.tick)
     }
 
     /// Waits until all that has arrived at the sources is in the views; the tick that shows it.

@@ -1,7 +1,10 @@
-//! Integration tests: the engine in process, the protocol with real clients, the tree's shape.
+//! Integration tests: the engine in process, the program and the protocol with real clients, the tree's shape.
 
+mod cli;
+mod dataflows;
 mod harness;
 mod live;
 mod oracle;
 mod smoke;
 mod tables;
+mod tidy;
