@@ -17,6 +17,7 @@ use datafusion::execution::SessionState;
 use timely::communication::WorkerGuards;
 
 pub(crate) use render::table::{Ask, TableRows, layout as table_layout};
+use worker::Alarm;
 pub(crate) use worker::{Answer, Command, Runs, Size, TableShare, Watched};
 
 use crate::model::RunSlice;
@@ -46,11 +47,11 @@ impl Workers {
             answers.push(answer_receiver);
             ends.push(Some((command_receiver, answer_sender)));
         }
-        let ends = Mutex::new(ends);
+        let (ends, alarm) = (Mutex::new(ends), Alarm::default());
         let guards = timely::execute(timely::Config::process(count), move |worker| {
             let end = ends.lock().expect("no worker panics before it has its channels")[worker.index()].take();
             let (commands, answers) = end.expect("each worker starts once");
-            worker::run(worker, &state, &commands, &answers);
+            worker::run(worker, &state, &commands, &answers, alarm.clone());
         });
         Ok(Workers { commands, answers, guards: Some(guards.map_err(SqlError::internal)?) })
     }
@@ -134,6 +135,9 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         self.commands.iter().for_each(|c| drop(c.send(Command::Stop)));
-        drop(self.guards.take());
+        if let Some(guards) = self.guards.take() {
+            // A worker that panicked has said so.
+            guards.join().into_iter().for_each(drop);
+        }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use datafusion::execution::SessionState;
 use timely::progress::Timestamp;
@@ -80,16 +82,39 @@ struct Dataflow {
     dropped: bool,
 }
 
+/// Tells the other workers when this one panics: they would wait for it for ever.
+#[derive(Clone, Default)]
+pub(crate) struct Alarm(Arc<AtomicBool>);
+
+impl Alarm {
+    fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// How long a worker sleeps at most before it looks whether another has failed.
+const ALARM_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Runs a worker until it is told to stop.
 pub(crate) fn run(
     worker: &mut Worker,
     state: &SessionState,
     commands: &flume::Receiver<Command>,
     answers: &flume::Sender<Answer>,
+    alarm: Alarm,
 ) {
     let mut this = This {
         worker,
         state,
+        alarm,
         registry: Registry::default(),
         dataflows: BTreeMap::new(),
         inputs: BTreeMap::new(),
@@ -138,6 +163,7 @@ type Built = (Option<TableInput>, BTreeSet<RelationId>, Vec<Clock>);
 struct This<'w> {
     worker: &'w mut Worker,
     state: &'w SessionState,
+    alarm: Alarm,
     registry: Registry,
     dataflows: BTreeMap<RelationId, Dataflow>,
     inputs: BTreeMap<RelationId, TableInput>,
@@ -206,7 +232,8 @@ impl This<'_> {
         let upper = self.upper;
         let probes: Vec<_> = self.registry.served.values().map(|s| s.probe.clone()).collect();
         while probes.iter().any(|p| p.less_than(&upper)) {
-            self.worker.step_or_park(None);
+            assert!(!self.alarm.is_raised(), "another worker has failed");
+            self.worker.step_or_park(Some(ALARM_INTERVAL));
         }
         for served in self.registry.served.values_mut() {
             compact(&mut served.trace, upper);

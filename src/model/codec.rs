@@ -14,7 +14,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, downcast_primitive_array, new_null_array};
+use arrow::buffer::NullBuffer;
 use arrow::compute::{CastOptions, SortOptions, cast_with_options};
 use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
 use arrow::error::ArrowError;
@@ -314,6 +315,7 @@ fn decode_with<'a>(
     let parser = converter.parser();
     let arrays = converter.convert_rows(rows.map(|row| parser.parse(row))).map_err(internal)?;
     let restore = |(array, (data_type, _)): (ArrayRef, &(DataType, SortOptions))| {
+        let array = cleared(array);
         if array.data_type() == data_type {
             return Ok(array);
         }
@@ -321,6 +323,26 @@ fn decode_with<'a>(
         cast_with_options(&array, data_type, &CastOptions { safe: false, ..Default::default() }).map_err(internal)
     };
     arrays.into_iter().zip(columns).map(restore).collect()
+}
+
+/// Zero in the slots of NULLs, where decoding leaves the smallest value: kernels compute on those slots too, and may overflow.
+fn cleared(array: ArrayRef) -> ArrayRef {
+    fn clear<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, nulls: &NullBuffer) -> ArrayRef {
+        let mut values = array.values().to_vec();
+        for (value, valid) in values.iter_mut().zip(nulls) {
+            if !valid {
+                *value = T::Native::default();
+            }
+        }
+        let nulls = Some(nulls.clone());
+        Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(array.data_type().clone()))
+    }
+    let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else { return array };
+    let primitive = array.as_ref();
+    downcast_primitive_array! {
+        primitive => clear(primitive, nulls),
+        _ => Arc::clone(&array),
+    }
 }
 
 /// One NaN and no negative zero; other columns as they are.

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use datafusion::common::{DFSchemaRef, Result, plan_err};
+use datafusion::common::{DFSchema, DFSchemaRef, Result, plan_err};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use std::sync::Arc;
 
@@ -52,7 +52,11 @@ impl UserDefinedLogicalNodeCore for Rows {
     }
 }
 
-/// A leaf with this schema.
-pub fn rows(schema: DFSchemaRef) -> LogicalPlan {
-    LogicalPlan::Extension(Extension { node: Arc::new(Rows { schema }) })
+/// A leaf with this schema, but that any of its columns may hold NULL: the rows handed in promise nothing.
+pub fn rows(schema: &DFSchema) -> Result<LogicalPlan> {
+    let fields = schema.iter().map(|(qualifier, field)| {
+        (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true)))
+    });
+    let schema = Arc::new(DFSchema::new_with_metadata(fields.collect(), Default::default())?);
+    Ok(LogicalPlan::Extension(Extension { node: Arc::new(Rows { schema }) }))
 }

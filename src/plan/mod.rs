@@ -6,6 +6,7 @@
 //! that change with the tick; [`error::from_datafusion`] turns whatever DataFusion refuses into PostgreSQL's words, with its place
 //! in the text.
 
+pub mod coerce;
 pub mod context;
 pub mod error;
 pub mod explain;

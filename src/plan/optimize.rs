@@ -3,7 +3,8 @@
 //! DataFusion's rules assume one evaluation over bounded input. Those that rewrite meaning-preserving algebra stay; left out are
 //! `ReplaceDistinctWithAggregate` (it would turn DISTINCT ON into unrelated `first_value`s: lowering keeps rows whole),
 //! `PushDownLimit` (a limit below a join or union is no win when every row must be held anyway), and
-//! `UnionsToFilter`/`EliminateGroupByConstant` (they change what is unique without saving state).
+//! `UnionsToFilter`/`EliminateGroupByConstant` (they change what is unique without saving state). Plans with `now()` also do
+//! without `CommonSubexprEliminate`: it would compute `now()` below the filters that give it meaning.
 
 use std::sync::Arc;
 
@@ -31,8 +32,10 @@ use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
 
-fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    vec![
+use super::now::contains_now;
+
+fn rules(timed: bool) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(RewriteSetComparison::new()),
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),
@@ -49,9 +52,12 @@ fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(FilterNullJoinKeys::default()),
         Arc::new(EliminateOuterJoin::new()),
         Arc::new(PushDownFilter::new()),
-        Arc::new(CommonSubexprEliminate::new()),
-        Arc::new(OptimizeProjections::new()),
-    ]
+    ];
+    if !timed {
+        rules.push(Arc::new(CommonSubexprEliminate::new()));
+    }
+    rules.push(Arc::new(OptimizeProjections::new()));
+    rules
 }
 
 /// Analyses (types, coercions, inlined plain views) and optimises a query's plan for incremental maintenance.
@@ -60,6 +66,7 @@ pub fn optimize(state: &SessionState, plan: LogicalPlan) -> Result<LogicalPlan> 
     options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     options.optimizer.filter_null_join_keys = false;
     let analyzed = state.analyzer().execute_and_check(plan, &options, |_, _| {})?;
+    let timed = contains_now(&analyzed);
     let context = OptimizerContext::new_with_config_options(Arc::new(options)).with_skip_failing_rules(false);
-    Optimizer::with_rules(rules()).optimize(analyzed, &context, |_, _| {})
+    Optimizer::with_rules(rules(timed)).optimize(analyzed, &context, |_, _| {})
 }

@@ -2,6 +2,10 @@
 
 mod cli;
 mod dataflows;
+mod harness;
+mod live;
+mod oracle;
 mod pgwire;
 mod smoke;
+mod tables;
 mod tidy;

@@ -11,7 +11,7 @@ use datafusion::physical_plan::PhysicalExpr;
 use timely::dataflow::channels::pact::Pipeline;
 
 use super::join::{Row, Writer, fetch, keys, of_key, union};
-use super::map::error_row;
+use super::map::{error_row, guarded};
 use super::{ArrangedRows, batch, fail};
 use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick2};
 use crate::dataflow::reading::{Spans, batches, compact, prior};
@@ -174,7 +174,7 @@ impl ConditionJoin {
             return Ok(());
         }
         let pairs = batch(&self.schema, self.pair.decode((from..from + len).map(|at| rows.row(at)))?, len)?;
-        match self.condition.evaluate(&pairs).and_then(|v| v.into_array(len)) {
+        match guarded(|| self.condition.evaluate(&pairs)?.into_array(len)) {
             Ok(mask) => {
                 let mask = mask.as_boolean();
                 holds.extend((0..len).map(|at| mask.is_valid(at) && mask.value(at)));

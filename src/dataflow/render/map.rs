@@ -3,6 +3,7 @@
 //! An expression error on one row fails the whole batch it is in; the batch is then halved until the bad rows stand alone. They
 //! become error rows with the row's count, so that retracting the row retracts the error.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
@@ -71,7 +72,7 @@ pub(crate) fn render<'s>(
 
 /// Runs the steps over one batch; on an error, over its halves.
 fn apply(steps: &[Ready], changes: Changes, out: &mut Out) {
-    match run(steps, changes.clone()) {
+    match guarded(|| run(steps, changes.clone())) {
         Ok(result) if result.diffs.is_empty() => {}
         Ok(result) => out.rows.push(result),
         Err(error) if changes.diffs.len() <= 1 => {
@@ -90,6 +91,15 @@ fn apply(steps: &[Ready], changes: Changes, out: &mut Out) {
             apply(steps, part(half, rest), out);
         }
     }
+}
+
+/// Runs library code over rows. A panic there is an error of these rows, not the end of the server.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Err(DataFusionError::Execution(format!("a function failed on this row: {text}")))
+    })
 }
 
 fn run(steps: &[Ready], changes: Changes) -> Result<Changes> {

@@ -12,7 +12,7 @@ use timely::dataflow::channels::pact::Pipeline;
 
 use super::fragment::Fragment;
 use super::join::{Row, fetch, keys, of_key};
-use super::map::error_row;
+use super::map::{error_row, guarded};
 use super::{ArrangedRows, batch, decode_block, fail};
 use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick};
 use crate::dataflow::reading::{Spans, batches, compact, diffs, prior, rows};
@@ -108,7 +108,7 @@ impl Recompute {
         if groups.is_empty() || (input.num_rows() == 0 && !self.owns_empty) {
             return Ok(());
         }
-        match self.fragment.run(vec![input.clone()]) {
+        match guarded(|| self.fragment.run(vec![input.clone()])) {
             Ok(batches) => {
                 for answer in batches {
                     let columns = answer.columns().iter().zip(self.output.fields()).map(|(c, f)| {

@@ -12,7 +12,7 @@ use arrow::datatypes::{Int64Type, SchemaRef};
 use datafusion::physical_plan::PhysicalExpr;
 use timely::dataflow::channels::pact::Pipeline;
 
-use super::map::error_row;
+use super::map::{error_row, guarded};
 use super::{Gauge, fail};
 use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick};
 use crate::model::RowBuf;
@@ -154,7 +154,7 @@ impl Waiting {
             rows
         ];
         for bound in bounds {
-            let array: ArrayRef = bound.evaluate(&changes.batch)?.into_array(rows)?;
+            let array: ArrayRef = guarded(|| bound.evaluate(&changes.batch)?.into_array(rows))?;
             let values = array.as_primitive::<Int64Type>();
             for (at, limit) in limits.iter_mut().enumerate() {
                 let value = values.is_valid(at).then(|| Tick::try_from(values.value(at)).unwrap_or(0));

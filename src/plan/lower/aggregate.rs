@@ -224,10 +224,9 @@ impl Lowering<'_> {
         let (node, group) = self.with_columns(input, &keys);
         let width = aggregate.input.schema().fields().len();
         // The fragment computes its own keys from the first columns.
-        let leaf = aggregate.input.schema().as_ref().clone();
-        let trimmed = crate::plan::fragment::rows(Arc::new(leaf));
+        let leaf = crate::plan::fragment::rows(aggregate.input.schema()).map_err(|e| self.error(e))?;
         let fragment =
-            LogicalAggregate::try_new(Arc::new(trimmed), aggregate.group_expr.clone(), aggregate.aggr_expr.clone())
+            LogicalAggregate::try_new(Arc::new(leaf), aggregate.group_expr.clone(), aggregate.aggr_expr.clone())
                 .map_err(|e| self.error(e))?;
         let layout = Layout::new(group.clone(), node.schema.fields().len());
         debug_assert!(width <= node.schema.fields().len());

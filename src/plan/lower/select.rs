@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt8Array};
 use arrow::compute::SortOptions;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
@@ -30,12 +30,7 @@ impl Lowering<'_> {
         })?;
         let get = Operator::Get { relation: relation.id, name: relation.name.clone() };
         let mut node = self.node(get, Arc::clone(&relation.schema), relation.unique.clone());
-        for filter in &scan.filters {
-            let schema = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &relation.schema)
-                .map_err(|e| self.error(e))?;
-            let predicate = self.expression(filter, &schema)?;
-            node = self.map_filter(node, predicate);
-        }
+        // Relations take filters as hints only: each stands above the scan as well, where `now()` is understood too.
         if let Some(projection) = &scan.projection {
             let expressions = projection.iter().map(|i| column(&node, *i)).collect();
             let names = Schema::new(projection.iter().map(|i| relation.schema.field(*i).clone()).collect::<Vec<_>>());
@@ -73,8 +68,20 @@ impl Lowering<'_> {
         if skip == 0 && fetch.is_none() {
             return self.plan(&limit.input);
         }
-        let (input, order) = sorted(&limit.input);
-        self.top_k(input, order, skip, fetch)
+        self.first_of(&limit.input, skip, fetch)
+    }
+
+    /// The first rows of a plan in the order it sorts them, which columns added for the order may hide below a projection.
+    fn first_of(&mut self, plan: &LogicalPlan, skip: usize, fetch: Option<usize>) -> SqlResult<NodeRef> {
+        match plan {
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.top_k(&sort.input, &sort.expr, skip, fetch),
+            LogicalPlan::Projection(projection) if is_sorted(&projection.input) => {
+                let node = self.first_of(&projection.input, skip, fetch)?;
+                self.project(node, projection.input.schema(), &projection.expr)
+            }
+            LogicalPlan::SubqueryAlias(alias) if is_sorted(&alias.input) => self.first_of(&alias.input, skip, fetch),
+            unordered => self.top_k(unordered, &[], skip, fetch),
+        }
     }
 
     pub(super) fn top_k(
@@ -209,11 +216,11 @@ impl Lowering<'_> {
         let (node, group) = self.with_columns(node, &keys);
         let full = node.schema.fields().len();
         let layout = Layout::new(group, full);
-        let leaf = Arc::new(extend_schema(&schema, &node.schema, width).map_err(|e| self.error(e))?);
+        let leaf = extend_schema(&schema, &node.schema, width).map_err(|e| self.error(e))?;
         let plan = LogicalPlan::Window(
             Window::try_new(
                 deterministic(&window.window_expr, &leaf),
-                Arc::new(crate::plan::fragment::rows(Arc::clone(&leaf))),
+                Arc::new(crate::plan::fragment::rows(&leaf).map_err(|e| self.error(e))?),
             )
             .map_err(|e| self.error(e))?,
         );
@@ -237,7 +244,17 @@ impl Lowering<'_> {
             .iter()
             .map(|(index, list)| ListUnnest { index_in_input_schema: *index, depth: list.depth })
             .collect();
-        let schema = Arc::clone(unnest.schema.inner());
+        // The executor finds columns that stay by name: they keep the names they have in the input.
+        let is_unnested = |column: &usize| {
+            unnest.list_type_columns.iter().any(|(index, _)| index == column)
+                || unnest.struct_type_columns.contains(column)
+        };
+        let named = |(field, from): (&Arc<Field>, &usize)| match is_unnested(from) {
+            true => Arc::clone(field),
+            false => Arc::new(field.as_ref().clone().with_name(node.schema.field(*from).name())),
+        };
+        let fields = unnest.schema.fields().iter().zip(&unnest.dependency_indices).map(named);
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let step = Step::Unnest {
             lists,
             structs: unnest.struct_type_columns.clone(),
@@ -292,15 +309,17 @@ impl Lowering<'_> {
 /// A batch of one row without meaning, to evaluate constants over.
 pub(super) fn one_row() -> RecordBatch {
     let schema =
-        Arc::new(Schema::new(vec![arrow::datatypes::Field::new("row", arrow::datatypes::DataType::UInt8, false)]));
+        Arc::new(Schema::new(vec![Field::new("row", arrow::datatypes::DataType::UInt8, false)]));
     RecordBatch::try_new(schema, vec![Arc::new(UInt8Array::from(vec![0]))]).expect("one column of one row")
 }
 
-/// The plan below a sort, and its order.
-fn sorted(plan: &LogicalPlan) -> (&LogicalPlan, &[SortExpr]) {
+/// Whether rows come out of the plan in an order that was asked for.
+fn is_sorted(plan: &LogicalPlan) -> bool {
     match plan {
-        LogicalPlan::Sort(sort) if sort.fetch.is_none() => (&sort.input, &sort.expr),
-        other => (other, &[]),
+        LogicalPlan::Sort(sort) => sort.fetch.is_none(),
+        LogicalPlan::Projection(projection) => is_sorted(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => is_sorted(&alias.input),
+        _ => false,
     }
 }
 
@@ -364,7 +383,7 @@ fn upper_bound(predicate: &Expr, schema: &DFSchema, position: usize, wrappers: &
 
 /// `schema` followed by the columns `from..` of `full`, unqualified.
 fn extend_schema(schema: &DFSchema, full: &SchemaRef, from: usize) -> datafusion::error::Result<DFSchema> {
-    let known = schema.iter().map(|(q, f)| (q.cloned(), Arc::new(f.as_ref().clone().with_nullable(true))));
+    let known = schema.iter().map(|(q, f)| (q.cloned(), Arc::clone(f)));
     let appended = (from..full.fields().len())
         .map(|i| (None, Arc::new(full.field(i).clone().with_name(format!("__partition_{i}")))));
     DFSchema::new_with_metadata(known.chain(appended).collect(), Default::default())

@@ -136,8 +136,7 @@ impl Groups {
             self.rows[*slot as usize] += diff;
         }
         for (state, column) in self.states.iter_mut().zip(&self.columns) {
-            let column = changes.batch.column((*column).min(changes.batch.num_columns().saturating_sub(1)));
-            state.update(&self.slots, &changes.diffs, column, &mut self.scratch)?;
+            state.update(&self.slots, &changes.diffs, changes.batch.columns().get(*column), &mut self.scratch)?;
         }
         Ok(())
     }

@@ -92,13 +92,22 @@ impl StateColumn {
         self.value_bytes = 0;
     }
 
-    /// Adds a batch: row `i` goes to group `slots[i]`, `diffs[i]` times.
-    pub fn update(&mut self, slots: &[u32], diffs: &[Diff], column: &ArrayRef, scratch: &mut RowBuf) -> SqlResult<()> {
+    /// Adds a batch: row `i` goes to group `slots[i]`, `diffs[i]` times. Only `CountRows` does without a column.
+    pub fn update(
+        &mut self,
+        slots: &[u32],
+        diffs: &[Diff],
+        column: Option<&ArrayRef>,
+        scratch: &mut RowBuf,
+    ) -> SqlResult<()> {
         if self.aggregate.kind == AggregateKind::CountRows {
             slots.iter().zip(diffs).for_each(|(s, d)| self.counts[*s as usize] += d);
             return Ok(());
         }
-        let valid = |i: usize| column.is_valid(i);
+        let column = column.ok_or_else(|| crate::model::SqlError::internal("an aggregate without its argument"))?;
+        // Logical: an array of type NULL has no validity of its own.
+        let nulls = column.logical_nulls();
+        let valid = |i: usize| nulls.as_ref().is_none_or(|n| n.is_valid(i));
         for (i, (slot, diff)) in slots.iter().zip(diffs).enumerate() {
             self.counts[*slot as usize] += if valid(i) { *diff } else { 0 };
         }

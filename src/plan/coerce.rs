@@ -1,0 +1,71 @@
+//! Doubles meet decimals as doubles, as in PostgreSQL.
+//!
+//! DataFusion compares `score > 1.5` as decimals of 15 places, which fails on NaN and infinities, overflows and rounds. Here the
+//! decimal side is cast to DOUBLE PRECISION: in comparisons, BETWEEN, IN lists, CASE, COALESCE and their kin. Arithmetic is
+//! DataFusion's, which does so already; so is UNION, which does not.
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast};
+
+/// Functions whose arguments are brought to one type.
+const ONE_TYPE: [&str; 6] = ["coalesce", "nullif", "nvl", "ifnull", "greatest", "least"];
+
+/// The plan with decimals cast wherever they meet a double.
+pub fn prefer_doubles(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|plan| {
+        let mut schema = merge_schema(&plan.inputs());
+        if let LogicalPlan::TableScan(scan) = &plan {
+            schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+        }
+        let names = NamePreserver::new(&plan);
+        let plan = plan.map_expressions(|expr| {
+            let name = names.save(&expr);
+            Ok(expr.transform_up(|expr| unify(expr, &schema))?.update_data(|expr| name.restore(expr)))
+        })?;
+        // Types of columns above follow from those below.
+        plan.map_data(LogicalPlan::recompute_schema)
+    })?;
+    Ok(rewritten.data)
+}
+
+/// Casts decimals among the expressions that `expr` brings to one type, if a double is among them.
+fn unify(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let of = |data_type: fn(&DataType) -> bool| move |e: &Expr| e.get_type(schema).is_ok_and(|t| data_type(&t));
+    let mut changed = false;
+    for group in groups(&mut expr) {
+        if !group.iter().any(|e| of(DataType::is_floating)(e)) {
+            continue;
+        }
+        for part in group.into_iter().filter(|e| of(DataType::is_decimal)(e)) {
+            *part = cast(std::mem::take(part), DataType::Float64);
+            changed = true;
+        }
+    }
+    Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
+}
+
+/// The parts of an expression that must be of one type, each set by itself.
+fn groups(expr: &mut Expr) -> Vec<Vec<&mut Expr>> {
+    match expr {
+        Expr::BinaryExpr(binary) if binary.op.supports_propagation() => {
+            vec![vec![binary.left.as_mut(), binary.right.as_mut()]]
+        }
+        Expr::Between(between) => {
+            vec![vec![between.expr.as_mut(), between.low.as_mut(), between.high.as_mut()]]
+        }
+        Expr::InList(list) => vec![std::iter::once(list.expr.as_mut()).chain(&mut list.list).collect()],
+        Expr::ScalarFunction(call) if ONE_TYPE.contains(&call.func.name()) => vec![call.args.iter_mut().collect()],
+        Expr::Case(case) => {
+            let (mut whens, mut thens): (Vec<_>, Vec<_>) =
+                case.when_then_expr.iter_mut().map(|(when, then)| (when.as_mut(), then.as_mut())).unzip();
+            thens.extend(case.else_expr.as_deref_mut());
+            whens.extend(case.expr.as_deref_mut());
+            vec![whens, thens]
+        }
+        _ => vec![],
+    }
+}

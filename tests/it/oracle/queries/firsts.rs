@@ -1,0 +1,43 @@
+//! First rows: ORDER BY with LIMIT and OFFSET, DISTINCT ON, ROW_NUMBER and RANK filters. Orders are total.
+
+pub const FIRSTS: &[&str] = &[
+    "SELECT id, amount FROM orders ORDER BY amount DESC NULLS LAST, id LIMIT 5",
+    "SELECT id, amount FROM orders ORDER BY amount, id LIMIT 3",
+    "SELECT id, amount FROM orders ORDER BY amount DESC, id LIMIT 4 OFFSET 3",
+    "SELECT id, amount FROM orders ORDER BY id OFFSET 7",
+    "SELECT id, channel FROM orders ORDER BY channel NULLS FIRST, id DESC LIMIT 6",
+    "SELECT id, score FROM orders ORDER BY score DESC, id LIMIT 6",
+    "SELECT id FROM orders WHERE paid ORDER BY at DESC NULLS LAST, id LIMIT 3",
+    "SELECT id, amount * qty AS total FROM orders ORDER BY amount * qty DESC NULLS LAST, id LIMIT 4",
+    "SELECT id FROM orders ORDER BY length(channel) DESC NULLS LAST, lower(channel), id LIMIT 4",
+    "SELECT kind, n, ref, small, value, amount, flag, at, seen FROM events ORDER BY n DESC, kind, ref, small, value, amount, flag, at, seen LIMIT 8",
+    "SELECT sku, sum(amount) AS total FROM orders GROUP BY sku ORDER BY total DESC NULLS LAST, sku LIMIT 3",
+    "SELECT id FROM orders ORDER BY id LIMIT 0",
+    "SELECT id FROM orders ORDER BY id LIMIT 1000",
+    "SELECT DISTINCT sku FROM orders ORDER BY sku LIMIT 3",
+    "SELECT * FROM (SELECT id, sku FROM orders ORDER BY id LIMIT 10) t WHERE sku > 0",
+    "SELECT sku, count(*) FROM (SELECT id, sku FROM orders ORDER BY id DESC LIMIT 12) t GROUP BY sku",
+    "SELECT t.id, e.n FROM (SELECT id FROM orders ORDER BY amount DESC NULLS LAST, id LIMIT 5) t JOIN events e ON e.ref = t.id",
+    "(SELECT id FROM orders ORDER BY id LIMIT 2) UNION ALL (SELECT id FROM orders ORDER BY id DESC LIMIT 2)",
+    "SELECT * FROM (SELECT sku FROM orders UNION SELECT n FROM events) t ORDER BY sku DESC NULLS LAST LIMIT 3",
+    "SELECT order_id, tag FROM items ORDER BY order_id, line LIMIT 4",
+    // DISTINCT ON.
+    "SELECT DISTINCT ON (sku) sku, id, amount FROM orders ORDER BY sku, amount DESC NULLS LAST, id",
+    "SELECT DISTINCT ON (channel, paid) channel, paid, id FROM orders ORDER BY channel, paid, id DESC",
+    "SELECT DISTINCT ON (order_id) order_id, line, tag FROM items ORDER BY order_id, day DESC NULLS FIRST, line",
+    "SELECT DISTINCT ON (sku % 2) sku % 2 AS side, id FROM orders ORDER BY sku % 2, id",
+    "SELECT DISTINCT ON (kind) kind, n FROM events ORDER BY kind, n DESC NULLS LAST",
+    // Filters on ranks.
+    "SELECT id, sku FROM (SELECT id, sku, row_number() OVER (PARTITION BY sku ORDER BY amount DESC, id) AS r FROM orders) t WHERE r <= 2",
+    "SELECT id, sku, r FROM (SELECT id, sku, row_number() OVER (PARTITION BY sku ORDER BY amount DESC, id) AS r FROM orders) t WHERE r = 1",
+    "SELECT id, r FROM (SELECT id, row_number() OVER (PARTITION BY sku ORDER BY id) AS r FROM orders) t WHERE r = 2",
+    "SELECT id, r FROM (SELECT id, row_number() OVER (ORDER BY score, id) AS r FROM orders) t WHERE r < 6 AND id > 3",
+    "SELECT id, r FROM (SELECT id, row_number() OVER (PARTITION BY sku, paid ORDER BY at NULLS FIRST, id) AS r FROM orders) t WHERE 3 >= r",
+    "SELECT id, sku, r FROM (SELECT id, sku, rank() OVER (PARTITION BY sku ORDER BY qty DESC) AS r FROM orders) t WHERE r <= 2",
+    "SELECT id, r FROM (SELECT id, dense_rank() OVER (ORDER BY channel) AS r FROM orders) t WHERE r = 2",
+    "SELECT sku, total FROM (SELECT sku, total, row_number() OVER (ORDER BY total DESC NULLS LAST, sku) AS r FROM
+       (SELECT sku, sum(amount) AS total FROM orders GROUP BY sku) s) t WHERE r <= 3",
+    "SELECT id, r FROM (SELECT id, row_number() OVER (PARTITION BY sku ORDER BY id) AS r FROM orders) t WHERE r > 1",
+    "SELECT id FROM orders QUALIFY row_number() OVER (PARTITION BY channel ORDER BY id DESC) <= 2",
+    "SELECT sku, r, amount FROM (SELECT sku, amount, row_number() OVER (PARTITION BY sku ORDER BY amount DESC, id) AS r FROM orders WHERE paid) t WHERE r <= 3 AND sku IS NOT NULL",
+];

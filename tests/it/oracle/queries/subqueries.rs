@@ -1,0 +1,45 @@
+//! IN, EXISTS, scalar and quantified subqueries, correlated and not, in every clause.
+
+pub const SUBQUERIES: &[&str] = &[
+    "SELECT id FROM orders WHERE id IN (SELECT ref FROM events)",
+    "SELECT id FROM orders WHERE sku IN (SELECT sku FROM codes WHERE ok)",
+    "SELECT id FROM orders WHERE id NOT IN (SELECT ref FROM events WHERE ref IS NOT NULL)",
+    "SELECT id FROM orders WHERE sku NOT IN (SELECT n FROM events)",
+    "SELECT id, sku FROM orders WHERE sku NOT IN (SELECT n FROM events WHERE n IS NOT NULL AND kind = 'web')",
+    "SELECT id, sku FROM orders WHERE sku NOT IN (SELECT sku FROM codes WHERE weight > 100)",
+    "SELECT id FROM orders WHERE channel NOT IN (SELECT code FROM codes WHERE ok)",
+    "SELECT id FROM orders o WHERE sku IN (SELECT n FROM events e WHERE e.ref = o.id)",
+    "SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM items i WHERE i.order_id = o.id)",
+    "SELECT id FROM orders o WHERE NOT EXISTS (SELECT 1 FROM items i WHERE i.order_id = o.id)",
+    "SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM items i WHERE i.order_id = o.id AND i.price > o.amount)",
+    "SELECT id FROM orders o WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.ref = o.id AND e.n > o.qty)",
+    "SELECT id FROM orders o WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.n > o.sku)",
+    "SELECT id FROM orders WHERE EXISTS (SELECT 1 FROM codes WHERE weight > 15)",
+    "SELECT id FROM orders WHERE NOT EXISTS (SELECT 1 FROM codes WHERE weight > 15)",
+    "SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM events e WHERE e.ref = o.id) OR o.paid",
+    "SELECT id FROM orders o WHERE o.qty > 3 OR NOT EXISTS (SELECT 1 FROM events e WHERE e.ref = o.id AND e.flag)",
+    "SELECT id FROM orders WHERE sku IN (SELECT n FROM events) OR sku IN (SELECT sku FROM codes)",
+    "SELECT id FROM orders WHERE id IN (SELECT ref FROM events WHERE n IN (SELECT sku FROM codes))",
+    // Scalar.
+    "SELECT id, amount, (SELECT max(amount) FROM events) AS high FROM orders",
+    "SELECT id FROM orders WHERE amount > (SELECT avg(amount) FROM orders)",
+    "SELECT id, (SELECT count(*) FROM items i WHERE i.order_id = o.id) AS lines FROM orders o",
+    "SELECT id, (SELECT sum(price) FROM items i WHERE i.order_id = o.id AND i.line > 0) AS price FROM orders o",
+    "SELECT id, COALESCE((SELECT sum(n) FROM events e WHERE e.ref = o.id), 0) AS n FROM orders o",
+    "SELECT id FROM orders o WHERE amount > (SELECT avg(amount) FROM orders p WHERE p.sku = o.sku)",
+    "SELECT id FROM orders o WHERE (SELECT count(*) FROM events e WHERE e.ref = o.id) = 0",
+    "SELECT id FROM orders o WHERE (SELECT count(*) FROM items i WHERE i.order_id = o.id) < o.qty",
+    "SELECT id, (SELECT max(e.at) FROM events e WHERE e.ref = o.id AND e.kind = o.channel) AS last FROM orders o",
+    "SELECT sku, count(*) FROM orders GROUP BY sku HAVING count(*) > (SELECT count(*) FROM codes) / 6",
+    "SELECT sku, (SELECT max(weight) FROM codes c WHERE c.sku = o.sku) AS weight, count(*) FROM orders o GROUP BY sku",
+    "SELECT (SELECT count(*) FROM orders) - (SELECT count(*) FROM events) AS difference",
+    "SELECT CASE WHEN (SELECT count(*) FROM codes) > 5 THEN 'many' ELSE 'few' END AS size",
+    "SELECT id, amount - (SELECT min(amount) FROM orders) AS above FROM orders WHERE paid = (SELECT bool_or(paid) FROM orders)",
+    // Quantified.
+    "SELECT id FROM orders WHERE sku = ANY (SELECT n FROM events)",
+    "SELECT id FROM orders WHERE amount >= ALL (SELECT amount FROM orders WHERE amount IS NOT NULL) AND amount IS NOT NULL",
+    // In FROM.
+    "SELECT t.sku, t.orders FROM (SELECT sku, count(*) AS orders FROM orders GROUP BY sku) t WHERE t.orders > 2",
+    "SELECT a.sku, a.total, b.total AS other FROM (SELECT sku, sum(amount) AS total FROM orders GROUP BY sku) a
+       LEFT JOIN (SELECT n, sum(amount) AS total FROM events GROUP BY n) b ON a.sku = b.n",
+];
