@@ -161,22 +161,13 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
     Ok(TableInput { rows: rows_input, bad: bad_input })
 }
 
-/// Bytes after a row's own: arrival number and what it asks.
-const SUFFIX: usize = 9;
-
+/// Encodes input rows. In place of a count each row carries its arrival number and what it asks.
 fn encode(codec: &RowCodec, columns: &[usize], rows: &TableRows) -> SqlResult<RowBuf> {
     let arrays: Vec<ArrayRef> = columns.iter().map(|c| Arc::clone(rows.batch.column(*c))).collect();
-    let mut plain = RowBuf::default();
-    codec.encode(&arrays, &vec![1; rows.batch.num_rows()], &mut plain)?;
-    let mut out = RowBuf::with_capacity(plain.len(), plain.heap_bytes() + plain.len() * SUFFIX);
-    let mut scratch = vec![];
-    for (at, (word, row, _)) in plain.iter().enumerate() {
-        scratch.clear();
-        scratch.extend_from_slice(row);
-        scratch.extend_from_slice(&(rows.sequence + at as u64).to_be_bytes());
-        scratch.push(rows.asks.get(at).copied().unwrap_or(Ask::Upsert) as u8);
-        out.push(word, &scratch, 1);
-    }
+    let ask = |at: usize| rows.asks.get(at).copied().unwrap_or(Ask::Upsert) as i64;
+    let marks: Vec<i64> = (0..rows.batch.num_rows()).map(|at| (rows.sequence as i64 + at as i64) << 2 | ask(at)).collect();
+    let mut out = RowBuf::default();
+    codec.encode(&arrays, &marks, &mut out)?;
     Ok(out)
 }
 
@@ -203,16 +194,14 @@ struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    fn read(word: u64, bytes: &'a [u8]) -> Event<'a> {
-        let (row, suffix) = bytes.split_at(bytes.len() - SUFFIX);
-        let sequence = u64::from_be_bytes(suffix[..8].try_into().unwrap_or_default());
-        let ask = match suffix[8] {
+    fn read(word: u64, row: &'a [u8], mark: i64) -> Event<'a> {
+        let ask = match mark & 3 {
             0 => Ask::Upsert,
             1 => Ask::Delete,
             2 => Ask::ForceUpsert,
             _ => Ask::ForceDelete,
         };
-        Event { word, row, sequence, ask }
+        Event { word, row, sequence: (mark >> 2) as u64, ask }
     }
 }
 
@@ -276,7 +265,7 @@ impl Upsert {
             }
         }
         let unsorted: Vec<Event<'_>> =
-            rows.iter().flat_map(|r| r.iter()).map(|(word, row, _)| Event::read(word, row)).collect();
+            rows.iter().flat_map(|r| r.iter()).map(|(word, row, mark)| Event::read(word, row, mark)).collect();
         let order = sort_words(&unsorted.iter().map(|e| e.word).collect::<Vec<u64>>());
         let mut events: Vec<Event<'_>> = order.into_iter().map(|(_, at)| unsorted[at as usize]).collect();
         for same in events.chunk_by_mut(|a, b| a.word == b.word).filter(|same| same.len() > 1) {
@@ -323,8 +312,10 @@ impl Upsert {
         changes: &mut RowBuf,
         errors: &mut Vec<ErrorChange>,
     ) -> SqlResult<()> {
-        let latest = events.iter().map(|e| e.sequence).max().unwrap_or(0);
-        self.release_quarantine(key, latest, errors);
+        if !self.quarantine.is_empty() {
+            let latest = events.iter().map(|e| e.sequence).max().unwrap_or(0);
+            self.release_quarantine(key, latest, errors);
+        }
         let plain = self.version_width.is_some()
             && self.on_conflict == OnConflict::Overwrite
             && events.iter().all(|e| e.ask == Ask::Upsert);
@@ -333,8 +324,11 @@ impl Upsert {
             // The greatest row is the newest; what is below it is stale, equal, or in conflict with it.
             Some(width) if plain && !self.tombstones.contains_key(key) => {
                 let newest = events.last().map(|e| e.row).max(before);
-                let seen: Vec<&[u8]> = before.into_iter().chain(events.iter().map(|e| e.row)).collect();
-                self.note_conflicts(key, newest, &seen, width, errors)?;
+                let prefix = newest.map_or(&[][..], |n| &n[..key.len() + width]);
+                let seen = || before.into_iter().chain(events.iter().map(|e| e.row));
+                if !self.conflicts.is_empty() || seen().any(|row| Some(row) != newest && row.starts_with(prefix)) {
+                    self.note_conflicts(key, newest, &seen().collect::<Vec<_>>(), width, errors)?;
+                }
                 newest
             }
             _ => {
