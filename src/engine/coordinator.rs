@@ -23,16 +23,18 @@ use crate::views::{Snapshot, Snapshots};
 /// An answer to come.
 pub(crate) type Reply<T> = flume::Sender<T>;
 
+/// Plans an object against the catalog as it is when its turn comes.
+pub(crate) type Make = Box<dyn FnOnce(RelationId, &Catalog, &DataFusionState) -> SqlResult<Entry> + Send>;
+
+/// Finds what to drop, those that depend on others first.
+pub(crate) type Select = Box<dyn FnOnce(&Catalog) -> SqlResult<Vec<RelationId>> + Send>;
+
 /// What the coordinator is asked.
 pub(crate) enum Request {
-    /// Make an object: the entry is planned against the catalog as it is when its turn comes.
-    Create {
-        make: Box<dyn FnOnce(RelationId, &Catalog, &DataFusionState) -> SqlResult<Entry> + Send>,
-        policy: Existing,
-        reply: Reply<SqlResult<Option<RelationId>>>,
-    },
-    /// Drop objects by id, those that depend on others first.
-    Drop { make: Box<dyn FnOnce(&Catalog) -> SqlResult<Vec<RelationId>> + Send>, reply: Reply<SqlResult<()>> },
+    /// Make an object.
+    Create { make: Make, policy: Existing, reply: Reply<SqlResult<Option<RelationId>>> },
+    /// Drop objects.
+    Drop { make: Select, reply: Reply<SqlResult<()>> },
     /// Write rows; answered when the tick that holds them is published.
     Write { relation: RelationId, rows: Vec<TableRows>, reply: Reply<SqlResult<Tick>> },
     /// Close a tick over everything sent so far.
@@ -346,11 +348,7 @@ impl Coordinator {
         *self.catalog.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(catalog);
     }
 
-    fn create(
-        &mut self,
-        make: Box<dyn FnOnce(RelationId, &Catalog, &DataFusionState) -> SqlResult<Entry> + Send>,
-        policy: Existing,
-    ) -> SqlResult<Option<RelationId>> {
+    fn create(&mut self, make: Make, policy: Existing) -> SqlResult<Option<RelationId>> {
         if self.published == 0 {
             // Views are computed at a tick; before the first one there is none to compute them at.
             self.close_tick()?;

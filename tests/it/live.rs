@@ -60,7 +60,11 @@ async fn a_dropped_view_leaves_those_that_share_its_arrangements_right() {
         ];
         let check = async |alive: &[usize]| {
             for at in alive {
-                assert_eq!(rows(&engine, &format!("SELECT * FROM v{at}")).await, rows(&engine, queries[*at]).await, "v{at}");
+                assert_eq!(
+                    rows(&engine, &format!("SELECT * FROM v{at}")).await,
+                    rows(&engine, queries[*at]).await,
+                    "v{at}"
+                );
             }
         };
         for (at, sql) in queries.iter().enumerate() {

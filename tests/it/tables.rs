@@ -31,7 +31,11 @@ async fn apply(engine: &Engine, changes: &[Change]) {
 
 async fn versioned(workers: usize) -> Engine {
     let engine = start(workers);
-    run(&engine, "CREATE TABLE t (id BIGINT PRIMARY KEY, version INT NOT NULL, text TEXT) WITH VERSION COLUMN (version)").await;
+    run(
+        &engine,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, version INT NOT NULL, text TEXT) WITH VERSION COLUMN (version)",
+    )
+    .await;
     engine
 }
 
@@ -172,7 +176,11 @@ async fn on_conflict_says_what_a_write_with_a_stored_key_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bag_counts_equal_rows() {
     let engine = start(2);
-    run(&engine, "CREATE TABLE bag (a INT, b TEXT); CREATE MATERIALIZED VIEW n AS SELECT a, count(*) AS n FROM bag GROUP BY a").await;
+    run(
+        &engine,
+        "CREATE TABLE bag (a INT, b TEXT); CREATE MATERIALIZED VIEW n AS SELECT a, count(*) AS n FROM bag GROUP BY a",
+    )
+    .await;
     run(&engine, "INSERT INTO bag VALUES (1, 'x'), (1, 'x'), (1, 'y'), (NULL, NULL), (NULL, NULL)").await;
     assert_eq!(rows(&engine, "SELECT * FROM n").await, ["1|3", "NULL|2"]);
     run(&engine, "UPDATE bag SET b = 'z' WHERE b = 'x'").await;
@@ -190,7 +198,8 @@ async fn a_bag_counts_equal_rows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_a_row_that_a_bag_does_not_have_deletes_nothing() {
     let engine = start(2);
-    run(&engine, "CREATE TABLE bag (a INT); CREATE MATERIALIZED VIEW n AS SELECT a, count(*) AS n FROM bag GROUP BY a").await;
+    run(&engine, "CREATE TABLE bag (a INT); CREATE MATERIALIZED VIEW n AS SELECT a, count(*) AS n FROM bag GROUP BY a")
+        .await;
     let ones = |count: usize| vec![Arc::new(Int32Array::from(vec![1; count])) as ArrayRef];
     send(&engine, "bag", ones(3), Some(vec![Op::Upsert, Op::Delete, Op::Delete]));
     engine.tick().await.expect("ticks");
@@ -203,8 +212,16 @@ async fn deleting_a_row_that_a_bag_does_not_have_deletes_nothing() {
 }
 
 fn bad_row(position: &str, key: Option<i64>) -> BadRow {
-    let key = key.map(|id| RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![id])) as ArrayRef)]).expect("one column"));
-    BadRow { position: position.into(), code: "22P02".into(), message: "not a number".into(), payload: "{}".into(), key }
+    let key = key.map(|id| {
+        RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![id])) as ArrayRef)]).expect("one column")
+    });
+    BadRow {
+        position: position.into(),
+        code: "22P02".into(),
+        message: "not a number".into(),
+        payload: "{}".into(),
+        key,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,11 +238,15 @@ async fn a_bad_row_stands_in_quarantine_until_a_good_one_of_its_key_comes() {
         apply(&engine, &[(1, 1, "good", Op::Upsert)]).await;
         assert_eq!(rows(&engine, ERRORS).await, listed(&["f:2", "f:3"]));
         // Bad again after that: listed again, until corrected again; at one tick, order of arrival counts.
-        engine.send(InputBatch { table, rows: none(), ops: None, bad: vec![bad_row("f:5", Some(1))] }).expect("takes input");
+        engine
+            .send(InputBatch { table, rows: none(), ops: None, bad: vec![bad_row("f:5", Some(1))] })
+            .expect("takes input");
         apply(&engine, &[(2, 1, "good", Op::Upsert)]).await;
         assert_eq!(rows(&engine, ERRORS).await, listed(&["f:3", "f:5"]));
         send_changes(&engine, &[(1, 2, "better", Op::Upsert)]);
-        engine.send(InputBatch { table, rows: none(), ops: None, bad: vec![bad_row("f:6", Some(1))] }).expect("takes input");
+        engine
+            .send(InputBatch { table, rows: none(), ops: None, bad: vec![bad_row("f:6", Some(1))] })
+            .expect("takes input");
         engine.tick().await.expect("ticks");
         assert_eq!(rows(&engine, ERRORS).await, listed(&["f:3", "f:6"]));
         assert_eq!(rows(&engine, "SELECT * FROM t").await, ["1|2|better", "2|1|good"]);
@@ -261,7 +282,10 @@ async fn an_expression_error_is_listed_and_leaves_with_its_row() {
         let line = format!("{relation}|22012|division by zero");
         assert_eq!(listed.iter().filter(|l| **l == line).count(), 1, "{line} in {listed:#?}");
     }
-    assert!(listed.contains(&"parsed|22P02|invalid input syntax for type integer: \"eight\"".to_string()), "{listed:#?}");
+    assert!(
+        listed.contains(&"parsed|22P02|invalid input syntax for type integer: \"eight\"".to_string()),
+        "{listed:#?}"
+    );
     let payload = rows(&engine, "SELECT payload FROM trueup.errors WHERE relation = 'divided'").await;
     assert!(payload[0].contains("\"n\":0"), "{payload:?}");
     run(&engine, "UPDATE t SET n = 2, text = '8' WHERE id = 2").await;

@@ -176,7 +176,7 @@ impl CoGroup {
     /// Replaces one key's rows: of the first input what changed if no other input did, else all.
     fn join(&mut self, key: usize, lines: &[Lines<'_>], out: &mut Out) {
         let first = &lines[0];
-        let (mut old, mut new): (Vec<Option<&[u8]>>, Vec<Option<&[u8]>>) = (vec![], vec![]);
+        let (mut old, mut new) = (vec![], vec![]);
         for (line, input) in lines.iter().zip(&self.inputs).skip(1) {
             let (before, after) = line.single(key);
             old.push(before.map(|row| input.codec().value(row)));

@@ -161,7 +161,7 @@ impl<'s, 'r> Renderer<'s, 'r> {
 
     fn render(&mut self, node: &NodeRef) -> SqlResult<RowStream<'s>> {
         let internal = |e: datafusion::error::DataFusionError| SqlError::internal(e.to_string());
-        let label = || format!("{}", node.operator.describe().split_whitespace().take(2).collect::<Vec<_>>().join(" "));
+        let label = || node.operator.describe().split_whitespace().take(2).collect::<Vec<_>>().join(" ");
         match &node.operator {
             Operator::Get { relation, name } => {
                 let layout = self.registry.served.get(relation).map(|s| s.layout.clone());

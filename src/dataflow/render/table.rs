@@ -165,7 +165,8 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
 fn encode(codec: &RowCodec, columns: &[usize], rows: &TableRows) -> SqlResult<RowBuf> {
     let arrays: Vec<ArrayRef> = columns.iter().map(|c| Arc::clone(rows.batch.column(*c))).collect();
     let ask = |at: usize| rows.asks.get(at).copied().unwrap_or(Ask::Upsert) as i64;
-    let marks: Vec<i64> = (0..rows.batch.num_rows()).map(|at| (rows.sequence as i64 + at as i64) << 2 | ask(at)).collect();
+    let marks: Vec<i64> =
+        (0..rows.batch.num_rows()).map(|at| (rows.sequence as i64 + at as i64) << 2 | ask(at)).collect();
     let mut out = RowBuf::default();
     codec.encode(&arrays, &marks, &mut out)?;
     Ok(out)

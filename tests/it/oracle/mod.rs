@@ -180,7 +180,9 @@ async fn cases(
             let plan = async { batch.run(&batch.plan(sql).await?, 1).await.map(drop) };
             match (plan.await, batch.plan(sql).await) {
                 (Ok(()), Ok(reference)) => cases.push(Case { name, sql, reference, made, dropped }),
-                (Err(error), _) | (_, Err(error)) => failures.note(&name, sql, format!("the reference refuses it: {error}")),
+                (Err(error), _) | (_, Err(error)) => {
+                    failures.note(&name, sql, format!("the reference refuses it: {error}"))
+                }
             }
         }
     }
