@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::config::Settings;
 use crate::engine::api::Database;
 use crate::engine::{self, Diagnostic, Engine, EngineConfig, Script};
-use crate::serve::http::serve_http;
+use crate::serve::http::{HttpState, serve_http};
 use crate::serve::pg::{PgCounters, PgOptions, serve_pg};
 
 /// How long stopping may take before the process ends anyway, in seconds.
@@ -118,8 +118,10 @@ async fn serve(settings: &Settings, scripts: &[Script]) -> Result<()> {
     let (stop, stopping) = watch::channel(false);
     let counters = Arc::new(PgCounters::default());
     let database: Arc<dyn Database> = Arc::new(engine.clone());
-    let pg = tokio::spawn(serve_pg(pg, database, PgOptions::default(), Arc::clone(&counters), stopping.clone()));
-    let http = tokio::spawn(serve_http(http, engine.clone(), counters, stopping));
+    let (_ready, is_ready) = watch::channel(true);
+    let state = HttpState { ready: is_ready, sources: vec![Arc::new(engine.clone()), Arc::clone(&counters) as _] };
+    let pg = tokio::spawn(serve_pg(pg, database, PgOptions::default(), counters, stopping.clone()));
+    let http = tokio::spawn(serve_http(http, state, stopping));
     println!("ready pg={pg_address} http={http_address}");
     std::io::Write::flush(&mut std::io::stdout()).context("can't write to standard output")?;
 

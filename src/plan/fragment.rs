@@ -54,9 +54,9 @@ impl UserDefinedLogicalNodeCore for Rows {
 
 /// A leaf with this schema, but that any of its columns may hold NULL: the rows handed in promise nothing.
 pub fn rows(schema: &DFSchema) -> Result<LogicalPlan> {
-    let fields = schema.iter().map(|(qualifier, field)| {
-        (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true)))
-    });
+    let fields = schema
+        .iter()
+        .map(|(qualifier, field)| (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true))));
     let schema = Arc::new(DFSchema::new_with_metadata(fields.collect(), Default::default())?);
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(Rows { schema }) }))
 }

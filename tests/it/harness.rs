@@ -29,7 +29,9 @@ pub async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
 /// A batch's rows, columns joined by `|`, sorted.
 pub fn lines(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
-    let formatter = |column: &ArrayRef| ArrayFormatter::try_new(column.as_ref(), &options).expect("every type has a text").value(0).to_string();
+    let formatter = |column: &ArrayRef| {
+        ArrayFormatter::try_new(column.as_ref(), &options).expect("every type has a text").value(0).to_string()
+    };
     let row = |at: usize| batch.columns().iter().map(|c| formatter(&c.slice(at, 1))).collect::<Vec<_>>().join("|");
     let mut rows: Vec<String> = (0..batch.num_rows()).map(row).collect();
     rows.sort();
@@ -39,7 +41,8 @@ pub fn lines(batch: &RecordBatch) -> Vec<String> {
 /// Sends rows into a table without closing a tick; the columns in the table's order.
 pub fn send(engine: &Engine, table: &str, columns: Vec<ArrayRef>, ops: Option<Vec<Op>>) {
     let names = (0..columns.len()).map(|at| format!("c{at}"));
-    let rows = RecordBatch::try_from_iter_with_nullable(names.zip(columns).map(|(n, c)| (n, c, true))).expect("columns of one length");
+    let rows = RecordBatch::try_from_iter_with_nullable(names.zip(columns).map(|(n, c)| (n, c, true)))
+        .expect("columns of one length");
     let table = engine.relation(table).expect("the table exists");
     engine.send(InputBatch { table, rows, ops, bad: vec![] }).expect("the engine takes input");
 }

@@ -5,6 +5,7 @@ mod dataflows;
 mod harness;
 mod live;
 mod oracle;
+mod pgwire;
 mod smoke;
 mod tables;
 mod tidy;

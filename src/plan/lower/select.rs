@@ -308,8 +308,7 @@ impl Lowering<'_> {
 
 /// A batch of one row without meaning, to evaluate constants over.
 pub(super) fn one_row() -> RecordBatch {
-    let schema =
-        Arc::new(Schema::new(vec![Field::new("row", arrow::datatypes::DataType::UInt8, false)]));
+    let schema = Arc::new(Schema::new(vec![Field::new("row", arrow::datatypes::DataType::UInt8, false)]));
     RecordBatch::try_new(schema, vec![Arc::new(UInt8Array::from(vec![0]))]).expect("one column of one row")
 }
 

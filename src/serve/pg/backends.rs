@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pgwire::messages::startup::SecretKey;
 use tokio::sync::oneshot;
 
+use super::PgCounters;
 use crate::model::{SqlError, error::code};
 
 /// Why a statement is stopped.
@@ -41,11 +42,12 @@ pub(crate) struct Backends {
     connected: Mutex<HashMap<i32, Arc<Backend>>>,
     next_process: AtomicI32,
     connections_max: usize,
+    counters: Arc<PgCounters>,
 }
 
 impl Backends {
-    pub(crate) fn new(connections_max: usize) -> Self {
-        Backends { connected: Mutex::default(), next_process: AtomicI32::new(1), connections_max }
+    pub(crate) fn new(connections_max: usize, counters: Arc<PgCounters>) -> Self {
+        Backends { connected: Mutex::default(), next_process: AtomicI32::new(1), connections_max, counters }
     }
 
     /// Registers a connection; refused when there are too many.
@@ -58,6 +60,7 @@ impl Backends {
                 .detail(format!("this server takes {} connections at a time", self.connections_max)));
         }
         connected.insert(process, backend.clone());
+        self.counters.connections.store(connected.len() as u64, Ordering::Relaxed);
         Ok(Connected { backend, all: self.clone() })
     }
 
@@ -76,11 +79,6 @@ impl Backends {
         for backend in lock(&self.connected).values() {
             backend.stop(Stop::Shutdown);
         }
-    }
-
-    /// How many clients are connected.
-    pub(crate) fn count(&self) -> usize {
-        lock(&self.connected).len()
     }
 }
 
@@ -120,7 +118,9 @@ pub(crate) struct Connected {
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        lock(&self.all.connected).remove(&self.backend.process);
+        let mut connected = lock(&self.all.connected);
+        connected.remove(&self.backend.process);
+        self.all.counters.connections.store(connected.len() as u64, Ordering::Relaxed);
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn only_the_right_key_stops_only_a_running_statement() {
-        let backends = Arc::new(Backends::new(1));
+        let backends = Arc::new(Backends::new(1, Arc::default()));
         let connected = backends.connect().unwrap();
         let backend = connected.backend.clone();
         let key = SecretKey::I32(backend.secret);
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn places_are_limited_and_given_back() {
-        let backends = Arc::new(Backends::new(1));
+        let backends = Arc::new(Backends::new(1, Arc::default()));
         let first = backends.connect().unwrap();
         assert_eq!(backends.connect().err().map(|error| error.code), Some("53300"));
         drop(first);

@@ -24,7 +24,7 @@ use super::backends::{Backend, shutting_down};
 use super::encode::fields;
 use super::extended::{Executed, in_text};
 use super::report::{self, Severity};
-use super::send::{self, Failure};
+use super::send::{self, Failure, Sent};
 use super::session::{Answer, CopyIn, Session};
 use super::startup;
 use super::wire::{Reader, Writer};
@@ -168,6 +168,7 @@ impl Connection {
 
     fn failed(&mut self, error: &SqlError, sql: &str) -> io::Result<()> {
         self.shared.counters.errors.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(process = self.backend.process, code = error.code, message = error.message, "statement failed");
         self.session.failed();
         self.notices()?;
         self.writer.put(report::error(error, Severity::Error, sql))
@@ -286,7 +287,7 @@ impl Connection {
     }
 
     /// Reads a COPY's input to its end, then takes the rows.
-    async fn copy_in(&mut self, mut copy: CopyIn) -> Result<(), Failure> {
+    async fn copy_in(&mut self, mut copy: Box<CopyIn>) -> Result<(), Failure> {
         use PgWireFrontendMessage as Message;
         self.writer.flush().await?;
         loop {
@@ -314,7 +315,11 @@ impl Connection {
 }
 
 /// Sends an answer whole, its columns first; returns a COPY that waits for input.
-async fn answer_simply(writer: &mut Writer, session: &mut Session, answer: Answer) -> Result<Option<CopyIn>, Failure> {
+async fn answer_simply(
+    writer: &mut Writer,
+    session: &mut Session,
+    answer: Answer,
+) -> Result<Option<Box<CopyIn>>, Failure> {
     for notice in std::mem::take(&mut session.notices) {
         writer.put(report::notice(&notice))?;
     }
@@ -325,7 +330,8 @@ async fn answer_simply(writer: &mut Writer, session: &mut Session, answer: Answe
         Answer::Rows { mut rows, tag } => {
             let described = fields::result_fields(&rows.schema, &[])?;
             send::description(writer, &described)?;
-            let sent = send::rows(writer, &mut rows, &described, style, usize::MAX, counters).await?;
+            let (Sent::Some(sent) | Sent::All(sent)) =
+                send::rows(writer, &mut rows, &described, style, usize::MAX, counters).await?;
             send::complete(writer, format!("{tag} {sent}"))?;
         }
         Answer::CopyOut { mut rows, options } => {
@@ -358,11 +364,9 @@ async fn send_portal(
         return Err(SqlError::internal("a portal without rows").into());
     };
     let limit = rows_max.unwrap_or(usize::MAX);
-    let sent = send::rows(writer, &mut reading.rows, &reading.fields, style, limit, counters).await?;
-    if rows_max == Some(sent) {
-        writer.put(PgWireBackendMessage::PortalSuspended(PortalSuspended::new()))?;
-    } else {
-        send::complete(writer, format!("{} {sent}", reading.tag))?;
+    match send::rows(writer, &mut reading.rows, &reading.fields, style, limit, counters).await? {
+        Sent::Some(_) => writer.put(PgWireBackendMessage::PortalSuspended(PortalSuspended::new()))?,
+        Sent::All(sent) => send::complete(writer, format!("{} {sent}", reading.tag))?,
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ mod variables;
 mod wire;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use datafusion::error::DataFusionError;
@@ -92,7 +92,7 @@ pub async fn serve_pg(
     counters: Arc<PgCounters>,
     mut shutdown: watch::Receiver<bool>,
 ) -> SqlResult<()> {
-    let backends = Arc::new(Backends::new(options.connections_max));
+    let backends = Arc::new(Backends::new(options.connections_max, counters.clone()));
     let shared = Arc::new(Shared {
         catalog: Catalog::new(database.clone())?,
         database,
@@ -125,7 +125,6 @@ pub async fn serve_pg(
             }
             () = stopped(&mut shutdown) => break,
         }
-        shared.counters.connections.store(backends.count() as u64, Ordering::Relaxed);
     }
     drop(listener);
     let all_gone = async { while clients.join_next().await.is_some() {} };

@@ -40,7 +40,15 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Sends rows, at most `rows_max`; returns how many.
+/// How reading rows ended.
+pub(super) enum Sent {
+    /// So many rows, and there may be more.
+    Some(usize),
+    /// So many rows, and these were the last.
+    All(usize),
+}
+
+/// Sends rows, at most `rows_max`. With a limit, rows that are still to happen are not waited for once there is one.
 pub(super) async fn rows(
     writer: &mut Writer,
     rows: &mut Rows,
@@ -48,10 +56,20 @@ pub(super) async fn rows(
     style: &Style,
     rows_max: usize,
     counters: &PgCounters,
-) -> Result<usize, Failure> {
+) -> Result<Sent, Failure> {
     let mut sent = 0;
     while sent < rows_max {
-        let Some(batch) = rows.next(rows_max - sent).await? else { break };
+        let batch = if rows.is_live && sent > 0 && rows_max < usize::MAX {
+            match rows.next_now(rows_max - sent)? {
+                Some(batch) => batch,
+                None => return Ok(Sent::Some(sent)),
+            }
+        } else {
+            match rows.next(rows_max - sent).await? {
+                Some(batch) => batch,
+                None => return Ok(Sent::All(sent)),
+            }
+        };
         for row in 0..batch.num_rows() {
             encode::data_row(writer.buffer(), &batch, row, fields, style)?;
             writer.relieve().await?;
@@ -62,7 +80,7 @@ pub(super) async fn rows(
             writer.flush().await?;
         }
     }
-    Ok(sent)
+    Ok(Sent::Some(sent))
 }
 
 /// Sends a whole `COPY … TO STDOUT`; returns the number of rows.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::scalar::ScalarValue;
-use datafusion::sql::sqlparser::ast::{Query, Statement as SqlStatement};
+use datafusion::sql::sqlparser::ast::{Ident, ObjectNamePart, Query, Statement as SqlStatement};
 
 use super::Shared;
 use super::backends::Backend;
-use super::catalog::Asker;
+use super::catalog::{Asker, Question};
 use super::copy::read::CopyRead;
 use super::extended::{Portal, Prepared};
 use super::report::Notice;
@@ -24,6 +24,7 @@ use crate::plan::statement::{
 };
 
 mod cursors;
+mod prepared;
 
 use cursors::Cursors;
 
@@ -34,7 +35,7 @@ pub(super) enum Answer {
     /// Done; the whole tag.
     Done(String),
     /// `COPY … FROM STDIN`: input is awaited.
-    CopyIn(CopyIn),
+    CopyIn(Box<CopyIn>),
     /// `COPY … TO STDOUT`.
     CopyOut { rows: Rows, options: CopyOptions },
 }
@@ -57,6 +58,8 @@ pub(super) struct Session {
     pub(super) in_implicit_block: bool,
     cursors: Cursors,
     changed_in_transaction: bool,
+    /// The version of the variables that `state` has.
+    told_variables: Option<u64>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -74,6 +77,7 @@ impl Session {
             in_implicit_block: false,
             cursors: Cursors::default(),
             changed_in_transaction: false,
+            told_variables: None,
             shared,
         };
         (session, backend, connected)
@@ -114,9 +118,9 @@ impl Session {
         parameter_types: &[Option<DataType>],
     ) -> SqlResult<Description> {
         let nothing = Description { parameters: Vec::new(), columns: None };
-        if let Some(text) = self.catalog_question(statement) {
+        if let Some(question) = self.catalog_question(statement) {
             let asker = self.asker();
-            return self.shared.catalog.describe(&asker, &text, parameter_types).await;
+            return self.shared.catalog.describe(&asker, &question, parameter_types).await;
         }
         Ok(match &statement.kind {
             StatementKind::Transaction(_)
@@ -142,6 +146,15 @@ impl Session {
                 Description { columns: Some(self.cursors.get(name)?.schema.clone()), ..nothing }
             }
             StatementKind::Declare { of: CursorOf::Subscribe(_), .. } => nothing,
+            StatementKind::Other(other) => match other.as_ref() {
+                SqlStatement::Execute { name: Some(name), .. } => {
+                    let [ObjectNamePart::Identifier(name)] = &name.0[..] else { return Ok(nothing) };
+                    let columns = self.prepared(&folded(name))?.description.columns.clone();
+                    Description { columns, ..nothing }
+                }
+                SqlStatement::Prepare { .. } | SqlStatement::UNLISTEN { .. } => nothing,
+                _ => self.database().describe(statement, parameter_types).await?,
+            },
             StatementKind::Declare { of: CursorOf::Query(query), .. } | StatementKind::CopyTo { query, .. } => {
                 let inner = inner_query(statement, query);
                 let described = Box::pin(self.describe(&inner, parameter_types)).await?;
@@ -196,7 +209,8 @@ impl Session {
             StatementKind::CopyFrom { table, columns, options } => {
                 let schema = self.database().table_schema(table, columns)?;
                 let read = CopyRead::new(table, schema, options.clone());
-                Ok(Answer::CopyIn(CopyIn { table: table.clone(), columns: columns.clone(), read }))
+                let copy = CopyIn { table: table.clone(), columns: columns.clone(), read };
+                Ok(Answer::CopyIn(Box::new(copy)))
             }
             StatementKind::CopyTo { query, options } => {
                 let rows = self.query(&inner_query(statement, query), parameters).await?;
@@ -206,13 +220,36 @@ impl Session {
                 let rows = self.subscribe(statement, subscribe).await?;
                 Ok(Answer::CopyOut { rows, options: options.clone() })
             }
-            StatementKind::Other(other) if is_harmless(other) => Ok(done(tag_of(other))),
+            StatementKind::Other(other) => self.other(other, statement, parameters).await,
+            _ => self.engine(statement, parameters).await,
+        }
+    }
+
+    /// Session statements that keep sqlparser's shape.
+    async fn other(
+        &mut self,
+        other: &SqlStatement,
+        statement: &Statement,
+        parameters: &[ScalarValue],
+    ) -> SqlResult<Answer> {
+        match other {
+            SqlStatement::Prepare { name, data_types, statement } => {
+                self.prepare_by_name(&folded(name), data_types, statement).await
+            }
+            SqlStatement::Execute { name: Some(name), parameters: arguments, immediate: false, .. } => {
+                let [ObjectNamePart::Identifier(name)] = &name.0[..] else {
+                    return Err(SqlError::syntax("a prepared statement has a simple name"));
+                };
+                self.execute_by_name(&folded(name), arguments).await
+            }
+            // Drivers send it when they hand a connection back; nothing was ever listened to.
+            SqlStatement::UNLISTEN { .. } => Ok(done("UNLISTEN")),
             _ => self.engine(statement, parameters).await,
         }
     }
 
     /// Takes the rows of a COPY, once all of them have come.
-    pub(super) async fn copy_in(&mut self, copy: CopyIn) -> SqlResult<String> {
+    pub(super) async fn copy_in(&mut self, copy: Box<CopyIn>) -> SqlResult<String> {
         let rows = copy.read.finish()?;
         let count = self.database().copy_in(&copy.table, &copy.columns, rows).await?;
         self.changed();
@@ -220,8 +257,8 @@ impl Session {
     }
 
     async fn engine(&mut self, statement: &Statement, parameters: &[ScalarValue]) -> SqlResult<Answer> {
-        if let Some(text) = self.catalog_question(statement) {
-            let rows = self.catalog(&text, parameters).await?;
+        if let Some(question) = self.catalog_question(statement) {
+            let rows = self.catalog(&question, parameters).await?;
             return Ok(Answer::Rows { rows, tag: "SELECT" });
         }
         let tag = match &statement.kind {
@@ -233,7 +270,10 @@ impl Session {
             StatementKind::Delete(_) => "DELETE",
             _ => "SELECT",
         };
-        self.state.variables.clone_from(self.variables.all());
+        if self.told_variables != Some(self.variables.version()) {
+            self.state.variables.clone_from(self.variables.all());
+            self.told_variables = Some(self.variables.version());
+        }
         let database = self.database().clone();
         match database.execute(&mut self.state, statement, parameters).await? {
             Outcome::Rows { schema, stream } => Ok(Answer::Rows { rows: Rows::new(schema, stream), tag }),
@@ -258,19 +298,19 @@ impl Session {
         }
     }
 
-    /// The text of a query that the catalog answers.
-    fn catalog_question(&self, statement: &Statement) -> Option<String> {
+    /// A query that the catalog answers.
+    fn catalog_question(&self, statement: &Statement) -> Option<Question> {
         let StatementKind::Query(query) = &statement.kind else { return None };
         // Rewrites go by how psql writes its queries; one inside another statement has no text of its own.
         let first = statement.text.split(|character: char| !character.is_alphabetic()).next().unwrap_or_default();
         let is_whole = ["", "select", "with", "values", "table"].iter().any(|word| first.eq_ignore_ascii_case(word));
         let text = if is_whole { statement.text.clone() } else { query.to_string() };
-        self.shared.catalog.answers(&text).then_some(text)
+        self.shared.catalog.answers(&text).then(|| Question::new(text, query))
     }
 
-    async fn catalog(&mut self, text: &str, parameters: &[ScalarValue]) -> SqlResult<Rows> {
+    async fn catalog(&mut self, question: &Question, parameters: &[ScalarValue]) -> SqlResult<Rows> {
         let shared = self.shared.clone();
-        let (rows, assignments) = shared.catalog.run(&self.asker(), text, parameters).await?;
+        let (rows, assignments) = shared.catalog.run(&self.asker(), question, parameters).await?;
         for (name, value, local) in assignments {
             self.variables.set(&name, Some(&value), local)?;
         }
@@ -443,16 +483,9 @@ fn inner_query(outer: &Statement, query: &Query) -> Statement {
     Statement { kind: StatementKind::Query(Box::new(query.clone())), text: outer.text.clone(), offset: outer.offset }
 }
 
-/// Statements that drivers send when they hand a connection back, and that have nothing to do here.
-fn is_harmless(statement: &SqlStatement) -> bool {
-    matches!(statement, SqlStatement::UNLISTEN { .. })
-}
-
-fn tag_of(statement: &SqlStatement) -> &'static str {
-    match statement {
-        SqlStatement::UNLISTEN { .. } => "UNLISTEN",
-        _ => "OK",
-    }
+/// A name as PostgreSQL folds it.
+fn folded(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 fn text_schema(names: &[impl AsRef<str>]) -> SchemaRef {

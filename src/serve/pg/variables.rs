@@ -120,6 +120,7 @@ pub(crate) struct Variables {
     style: Style,
     statement_timeout: Option<Duration>,
     is_changed: bool,
+    version: u64,
 }
 
 impl Variables {
@@ -136,6 +137,7 @@ impl Variables {
             style: Style::default(),
             statement_timeout: None,
             is_changed: false,
+            version: 0,
         }
     }
 
@@ -165,6 +167,7 @@ impl Variables {
                 Some(value) => value.clone(),
                 None => {
                     self.values.remove(&name);
+                    self.refresh();
                     return Ok(());
                 }
             },
@@ -242,6 +245,11 @@ impl Variables {
         self.statement_timeout
     }
 
+    /// Grows with every change.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Whether anything was set since the last call.
     pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.is_changed)
@@ -249,6 +257,7 @@ impl Variables {
 
     fn refresh(&mut self) {
         self.is_changed = true;
+        self.version += 1;
         if let Some(zone) = self.values.get("timezone").and_then(|zone| zone.parse().ok()) {
             self.style.zone = zone;
         }

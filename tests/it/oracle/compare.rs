@@ -59,7 +59,9 @@ fn rows(batches: &[RecordBatch]) -> Vec<Row> {
 }
 
 fn compare_rows(a: &Row, b: &Row) -> Ordering {
-    let cells = |floats: bool| a.iter().zip(b).map(|(a, b)| a.compare(b, floats)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal);
+    let cells = |floats: bool| {
+        a.iter().zip(b).map(|(a, b)| a.compare(b, floats)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+    };
     cells(false).then_with(|| cells(true))
 }
 
@@ -112,7 +114,8 @@ pub fn difference(view: &[RecordBatch], reference: &[RecordBatch]) -> Option<Str
         return None;
     }
     let mut text = format!("{} rows too many, {} missing", surplus.len(), missing.len());
-    for (sign, row) in surplus.iter().take(SHOWN).map(|r| ('+', r)).chain(missing.iter().take(SHOWN).map(|r| ('-', r))) {
+    for (sign, row) in surplus.iter().take(SHOWN).map(|r| ('+', r)).chain(missing.iter().take(SHOWN).map(|r| ('-', r)))
+    {
         let cells = row.iter().map(|cell| match cell {
             Cell::Null => "NULL".to_string(),
             Cell::Float(value) => format!("{value:?}"),

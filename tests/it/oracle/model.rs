@@ -63,7 +63,11 @@ impl Table {
             match op {
                 Op::Upsert => self.bag.push(row),
                 Op::Delete => {
-                    let at = self.bag.iter().position(|r| equal_rows(r, &row)).expect("only rows that are there are deleted");
+                    let at = self
+                        .bag
+                        .iter()
+                        .position(|r| equal_rows(r, &row))
+                        .expect("only rows that are there are deleted");
                     self.bag.swap_remove(at);
                 }
             }
@@ -85,7 +89,8 @@ impl Table {
     pub fn draw(&mut self, seed: u64, random: &mut ChaCha8Rng, changes: usize) -> (RecordBatch, Vec<Op>) {
         let mut portion = vec![];
         for _ in 0..changes {
-            let again = self.sent.choose(random).filter(|_| self.def.version.is_some() && random.random_bool(0.2)).cloned();
+            let again =
+                self.sent.choose(random).filter(|_| self.def.version.is_some() && random.random_bool(0.2)).cloned();
             let change = match again {
                 Some(change) => change,
                 None => self.change(seed, random, &portion),
@@ -120,7 +125,9 @@ impl Table {
         }
         let op = if delete { Op::Delete } else { Op::Upsert };
         let key: Vec<i64> = (0..self.def.primary_key.len())
-            .map(|at| random.random_range(0..if at == 0 { if self.def.version.is_some() { 30 } else { 16 } } else { 4 }))
+            .map(|at| {
+                random.random_range(0..if at == 0 { if self.def.version.is_some() { 30 } else { 16 } } else { 4 })
+            })
             .collect();
         if self.def.version.is_none() {
             return (self.row(random, &key), op);
@@ -139,7 +146,9 @@ impl Table {
         let fields = self.def.schema.fields().iter().enumerate();
         fields
             .map(|(at, field)| match self.def.primary_key.iter().position(|c| *c == at) {
-                Some(part) => ScalarValue::Int64(Some(key[part])).cast_to(field.data_type()).expect("keys are integers"),
+                Some(part) => {
+                    ScalarValue::Int64(Some(key[part])).cast_to(field.data_type()).expect("keys are integers")
+                }
                 None => value(field.name(), field.data_type(), random),
             })
             .collect()
@@ -171,12 +180,16 @@ fn value(name: &str, data_type: &DataType, random: &mut ChaCha8Rng) -> ScalarVal
         DataType::Boolean => ScalarValue::Boolean(Some(random.random())),
         DataType::Date32 => ScalarValue::Date32(Some(19_780 + random.random_range(0..45))),
         DataType::Binary => ScalarValue::Binary(Some(pick(&[&b""[..], &[0], &[0, 255], b"abc"], random).to_vec())),
-        DataType::Timestamp(TimeUnit::Microsecond, None) => {
-            ScalarValue::TimestampMicrosecond(Some(1_709_200_000_000_000 + random.random_range(0..400) * 601_000_001), None)
-        }
+        DataType::Timestamp(TimeUnit::Microsecond, None) => ScalarValue::TimestampMicrosecond(
+            Some(1_709_200_000_000_000 + random.random_range(0..400) * 601_000_001),
+            None,
+        ),
         DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) => {
             let now = chrono::Utc::now().timestamp_micros();
-            ScalarValue::TimestampMicrosecond(Some(now + random.random_range(-40_000_000..40_000_000)), Some(Arc::clone(zone)))
+            ScalarValue::TimestampMicrosecond(
+                Some(now + random.random_range(-40_000_000..40_000_000)),
+                Some(Arc::clone(zone)),
+            )
         }
         DataType::List(_) => {
             let lists: [&[Option<i64>]; 5] = [&[], &[Some(1)], &[Some(3), None, Some(2)], &[Some(2), Some(2)], &[None]];
@@ -195,7 +208,9 @@ fn value(name: &str, data_type: &DataType, random: &mut ChaCha8Rng) -> ScalarVal
             ];
             ScalarValue::from(pick(&documents, random))
         }
-        DataType::Utf8 if matches!(name, "channel" | "kind") => ScalarValue::from(pick(&["web", "app", "shop", ""], random)),
+        DataType::Utf8 if matches!(name, "channel" | "kind") => {
+            ScalarValue::from(pick(&["web", "app", "shop", ""], random))
+        }
         DataType::Utf8 => ScalarValue::from(pick(&["", "a", "b", "ab", "Äpfel", "x y", "A", "100%", "web"], random)),
         other => panic!("no values of type {other}"),
     }
@@ -231,7 +246,8 @@ fn batch(schema: &SchemaRef, rows: Vec<Row>) -> RecordBatch {
     if rows.is_empty() {
         return RecordBatch::new_empty(Arc::clone(schema));
     }
-    let column = |at: usize| ScalarValue::iter_to_array(rows.iter().map(|row| row[at].clone())).expect("values of one type");
+    let column =
+        |at: usize| ScalarValue::iter_to_array(rows.iter().map(|row| row[at].clone())).expect("values of one type");
     let columns = (0..schema.fields().len()).map(column).collect();
     RecordBatch::try_new(Arc::clone(schema), columns).expect("values fit the schema")
 }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, StringArray, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
@@ -70,6 +70,7 @@ pub(super) fn general() -> Vec<ScalarUDF> {
         constant("pg_is_wal_replay_paused", DataType::Boolean, "false"),
         constant("pg_function_is_visible", DataType::Boolean, "true"),
         constant("pg_type_is_visible", DataType::Boolean, "true"),
+        constant("pg_ts_config_is_visible", DataType::Boolean, "true"),
         constant("pg_operator_is_visible", DataType::Boolean, "true"),
         constant("pg_get_function_arguments", DataType::Utf8, ""),
         constant("pg_get_function_identity_arguments", DataType::Utf8, ""),
@@ -95,7 +96,14 @@ pub(super) fn general() -> Vec<ScalarUDF> {
         constant("pg_relation_is_updatable", DataType::Int32, "0"),
         constant("pg_my_temp_schema", DataType::Int32, "0"),
         constant("pg_is_other_temp_schema", DataType::Boolean, "false"),
+        // Over the columns of keys and indexes, of which `pg_index` lists none.
+        function("_pg_expandarray", numbered_column(), |_| Ok(None)),
     ]
+}
+
+fn numbered_column() -> DataType {
+    let fields = ["x", "n"].map(|name| Field::new(name, DataType::Int32, true));
+    DataType::Struct(fields.to_vec().into())
 }
 
 /// Functions of one session.
@@ -212,6 +220,7 @@ impl ScalarUDFImpl for TextFunction {
             DataType::Int32 => Arc::new(
                 values.iter().map(|value| value.as_ref().and_then(|text| text.parse().ok())).collect::<Int32Array>(),
             ),
+            DataType::Struct(_) => new_null_array(&self.returns, rows),
             _ => Arc::new(StringArray::from(values)),
         };
         Ok(ColumnarValue::Array(array))

@@ -6,6 +6,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::super::encode::{Style, is_null, value_text};
 use crate::model::SqlResult;
+use crate::plan::parse::output_name;
 use crate::plan::statement::{CopyFormat, CopyOptions};
 
 /// Appends the header line, as a CopyData message.
@@ -15,7 +16,7 @@ pub(crate) fn header(out: &mut BytesMut, schema: &Schema, options: &CopyOptions)
             if index > 0 {
                 out.put_u8(options.delimiter);
             }
-            escaped(out, field.name().as_bytes(), options, false);
+            escaped(out, output_name(field.name()).as_bytes(), options, false);
         }
         out.put_u8(b'\n');
         Ok(())

@@ -53,6 +53,8 @@ fn times_with_and_without_zones() {
     assert_eq!(micros(text::value("1970-01-01 01:00:00+01", &plain).unwrap()), 3_600_000_000);
     assert_eq!(micros(text::value("1970-01-01 00:01", &plain).unwrap()), 60_000_000);
     assert_eq!(text::value("2000-01-01", &DataType::Date32).unwrap(), ScalarValue::Date32(Some(10_957)));
+    assert_eq!(text::value("2000-01-01 +02", &DataType::Date32).unwrap(), ScalarValue::Date32(Some(10_957)));
+    assert_eq!(micros(text::value("1970-01-02 +01", &zoned).unwrap()), 23 * 3_600_000_000);
     assert_eq!(code("2000-13-01", &DataType::Date32), "22007");
     assert_eq!(code("yesterdayish", &plain), "22007");
 }

@@ -121,7 +121,8 @@ fn float<T: FromStr>(text: &str, type_name: &str) -> SqlResult<T> {
 }
 
 fn date(text: &str) -> SqlResult<i32> {
-    let trimmed = text.trim();
+    // JDBC sends a zone after a date; it says nothing.
+    let trimmed = date_and_zone(text.trim()).map_or(text.trim(), |(day, _)| day);
     let day = match NaiveDate::parse_from_str(trimmed, "%Y-%m-%d") {
         Ok(day) => day,
         Err(_) => timestamp(trimmed, false).map_err(|_| invalid_datetime("date", text))?.date_naive(),
@@ -151,12 +152,24 @@ fn timestamp(text: &str, is_zoned: bool) -> SqlResult<DateTime<Utc>> {
     let type_name = if is_zoned { "timestamp with time zone" } else { "timestamp" };
     let trimmed = text.trim();
     let local = if is_zoned { trimmed } else { without_zone(trimmed) };
+    if let Some((day, zone)) = date_and_zone(trimmed) {
+        let midnight = format!("{day} 00:00:00{}", if is_zoned { zone } else { "" });
+        return string_to_datetime(&Utc, &midnight).map_err(|_| invalid_datetime(type_name, text));
+    }
     let padded = match local.get(11..) {
         // Hours and minutes alone.
         Some(clock) if clock.len() == 5 && clock.as_bytes()[2] == b':' => format!("{local}:00"),
         _ => local.to_owned(),
     };
     string_to_datetime(&Utc, &padded).map_err(|_| invalid_datetime(type_name, text))
+}
+
+/// The parts of `YYYY-MM-DD +hh[:mm]`.
+fn date_and_zone(text: &str) -> Option<(&str, &str)> {
+    let (day, zone) = text.split_at_checked(10)?;
+    let zone = zone.trim_start();
+    let is_zone = zone.starts_with(['+', '-']) && zone[1..].bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    is_zone.then_some((day, zone))
 }
 
 fn without_zone(text: &str) -> &str {

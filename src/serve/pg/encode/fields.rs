@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use arrow_pg::datatypes::field_into_pg_type;
+use arrow_pg::datatypes::{PG_OID_ALIAS_KEY, field_into_pg_type};
 use pgwire::api::Type;
 use pgwire::messages::data::{FieldDescription, RowDescription};
 use postgres_types::Kind;
 
 use crate::model::{SqlError, SqlResult, error::code};
+use crate::plan::parse::output_name;
 
 /// A result column as the client sees it.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub(crate) fn pg_type(field: &Field) -> Type {
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
             array_type(&pg_type(item))
         }
+        // Columns of function, class and type names say that they are oids, and hold the names.
+        DataType::Utf8 if field.metadata().contains_key(PG_OID_ALIAS_KEY) => Type::TEXT,
         _ => field_into_pg_type(&Arc::new(field.clone())).unwrap_or(Type::TEXT),
     }
 }
@@ -110,7 +113,7 @@ pub(crate) fn result_fields(schema: &Schema, formats: &[i16]) -> SqlResult<Vec<P
         .iter()
         .enumerate()
         .map(|(index, field)| PgField {
-            name: field.name().clone(),
+            name: output_name(field.name()).to_owned(),
             pg_type: pg_type(field),
             modifier: modifier(field.data_type()),
             is_binary: format_of(index) == 1,
