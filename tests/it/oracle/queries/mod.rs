@@ -33,6 +33,8 @@ pub const NOT_YET: &[&str] = &[
     "SELECT id, now() AS t FROM orders",
     "SELECT id, at > now() AS late FROM orders",
     "SELECT id FROM orders WHERE at > now() OR paid",
+    "SELECT id FROM orders WHERE at > now() - INTERVAL '1 month'",
+    "SELECT id FROM orders WHERE at < localtimestamp AND at::date = current_date",
     "SELECT id FROM orders ORDER BY id LIMIT (SELECT count(*) FROM codes)",
     "SELECT kind, median(n) AS m FROM events GROUP BY ROLLUP (kind)",
 ];
