@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::{DmlStatement, LogicalPlan, WriteOp};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
@@ -27,8 +29,8 @@ impl Engine {
     pub(super) async fn insert(&self, dml: &SqlStatement, parameters: &[ScalarValue], sql: &str) -> SqlResult<Outcome> {
         let dml = self.dml(dml, sql)?;
         let (id, def) = self.table(dml.table_name.table())?;
-        let rows = self.rows(LogicalPlan::clone(&dml.input), parameters, sql).await?;
-        let rows = checked(&def, rows)?;
+        let input = promise_nothing(LogicalPlan::clone(&dml.input)).map_err(|e| from_datafusion(e, sql))?;
+        let rows = checked(&def, self.rows(input, parameters, sql).await?)?;
         let count = rows.num_rows();
         self.write(id, vec![TableRows { asks: asks(Op::Upsert, false, count), batch: rows, sequence: 0 }]).await?;
         Ok(Outcome::Done { tag: "INSERT 0".to_string(), rows: Some(count as u64) })
@@ -227,6 +229,22 @@ fn refuse_append_only(def: &TableDef, what: &str) -> SqlResult<()> {
 fn assigned_columns(statement: &SqlStatement) -> Vec<String> {
     let SqlStatement::Update(update) = statement else { return vec![] };
     update.assignments.iter().map(|a| a.target.to_string().trim_matches('"').to_string()).collect()
+}
+
+/// VALUES take the table's NOT NULLs for granted, and fail in words of their own where a row breaks them; [`checked`] knows better.
+fn promise_nothing(plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
+    let relaxed = plan.transform_up(|plan| match plan {
+        LogicalPlan::Values(mut values) => {
+            let fields = values
+                .schema
+                .iter()
+                .map(|(qualifier, field)| (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true))));
+            values.schema = Arc::new(DFSchema::new_with_metadata(fields.collect(), Default::default())?);
+            Ok(Transformed::yes(LogicalPlan::Values(values)))
+        }
+        above => above.recompute_schema().map(Transformed::yes),
+    });
+    relaxed.map(|plan| plan.data)
 }
 
 fn relaxed(schema: &SchemaRef) -> SchemaRef {

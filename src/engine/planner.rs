@@ -166,8 +166,16 @@ pub(crate) fn index(
 fn depends_on(catalog: &Catalog, logical: &LogicalPlan, sql: &str) -> SqlResult<BTreeSet<RelationId>> {
     // Plain views are inlined when they are named; the plan still shows what they scan, not the view: both are dependencies.
     let mut ids = BTreeSet::new();
-    for name in scanned(logical) {
-        match catalog.get(&name) {
+    let mut recursive = BTreeSet::new();
+    // Visiting cannot fail: the closure does not.
+    drop(logical.apply_with_subqueries(|node| {
+        if let LogicalPlan::RecursiveQuery(query) = node {
+            recursive.insert(query.name.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }));
+    for name in scanned(logical).difference(&recursive) {
+        match catalog.get(name) {
             Some(entry) => drop(ids.insert(entry.id)),
             None => {
                 return Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" cannot be read by a view"))

@@ -3,6 +3,7 @@
 //! Every relation is a dataflow of its own that imports the arrangements it reads and serves one arrangement of its rows. An
 //! arrangement made on the way is offered to later dataflows under the text of the plan it holds.
 
+mod bag;
 mod co_group;
 pub(crate) mod fragment;
 mod join;

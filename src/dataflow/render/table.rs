@@ -2,7 +2,7 @@
 //!
 //! A keyed table is one operator between its input and its arrangement. A row is laid out key, version, other columns, so that of
 //! two rows of a key the greater in byte order is the newer, or, at one version, the one that wins the conflict: arrival order
-//! decides nothing. The operator reads the stored row from the table's own arrangement; besides it keeps tombstones of deletes,
+//! decides nothing. (Tables without a key are [`super::bag`]'s.) The operator reads the stored row from the table's own arrangement; besides it keeps tombstones of deletes,
 //! losers of standing conflicts, and rows quarantined under a key.
 
 use std::cell::RefCell;
@@ -26,7 +26,7 @@ use crate::dataflow::trace::{self, Gather, RowDistributor, Spine};
 use crate::model::RowBuf;
 use crate::model::codec::RowCodec;
 use crate::model::error::code;
-use crate::model::{BadRow, Changes, OnConflict, Op, SqlError, SqlResult, TableDef, Tick};
+use crate::model::{BadRow, OnConflict, Op, SqlError, SqlResult, TableDef, Tick};
 use crate::plan::lir::Layout;
 
 /// What a row asks of a keyed table. `Force…` is SQL's UPDATE and DELETE: they act on the row as it stands, whatever its version.
@@ -95,22 +95,11 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
     let (bad_input, bad) = renderer.scope.new_input::<Vec<(BadRow, u64)>>();
     let mut errors = vec![];
     let arranged = if def.primary_key.is_empty() {
-        let (stream, _) = at_once(rows, "Bag", |data: &mut Vec<TableRows>, out| {
-            for rows in data.drain(..) {
-                let sign = |a: &Ask| if matches!(a, Ask::Delete | Ask::ForceDelete) { -1 } else { 1 };
-                let diffs = if rows.asks.is_empty() {
-                    vec![1; rows.batch.num_rows()]
-                } else {
-                    rows.asks.iter().map(sign).collect()
-                };
-                out.rows.push(Changes { batch: rows.batch, diffs });
-            }
-        });
         let (_, listed) = at_once(bad, "Bad", |data: &mut Vec<(BadRow, u64)>, out: &mut Out| {
             out.errors.extend(data.drain(..).map(|(row, _)| error_of(row)));
         });
         errors.push(listed);
-        renderer.arrange_stream(stream, &layout, &schema)?
+        super::bag::arrange(rows, &layout, &schema)?
     } else {
         let codec = RowCodec::new(&layout.fields(&schema), layout.key.len())?;
         let columns = layout.columns();

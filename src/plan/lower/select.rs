@@ -63,7 +63,10 @@ impl Lowering<'_> {
     pub(super) fn limit(&mut self, limit: &Limit) -> SqlResult<NodeRef> {
         let (skip, fetch) = match (limit.get_skip_type(), limit.get_fetch_type()) {
             (Ok(SkipType::Literal(skip)), Ok(FetchType::Literal(fetch))) => (skip, fetch),
-            _ => return Err(SqlError::unsupported("LIMIT and OFFSET in a view must be constants")),
+            _ => {
+                return Err(SqlError::unsupported("LIMIT and OFFSET in a view must be constants")
+                    .hint("compare ROW_NUMBER() OVER (ORDER BY …) with the number of rows wanted"));
+            }
         };
         if skip == 0 && fetch.is_none() {
             return self.plan(&limit.input);

@@ -1,13 +1,15 @@
 //! `now()` in a WHERE clause: when does a row enter, when does it leave.
 //!
 //! `time > now() - INTERVAL '5 minutes'` means the row is there until `time + 5 minutes`. Both ends are computed once per row,
-//! in milliseconds, and the row enters and leaves as ticks pass them.
+//! in milliseconds, and the row enters and leaves as ticks pass them. Months cannot be moved to the other side like that: `now()`
+//! less a month goes back at the end of one, so that rows would come and go; they are refused.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::DFSchema;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator as Op, cast, lit};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator as Op, cast, lit};
 
 use super::super::lir::{Bound, NodeRef, Operator};
 use super::super::now::{expression_contains_now, is_instant};
@@ -24,7 +26,7 @@ impl Lowering<'_> {
     pub(super) fn temporal(&mut self, node: NodeRef, schema: &DFSchema, predicates: &[&Expr]) -> SqlResult<NodeRef> {
         let mut bounds = vec![];
         for predicate in predicates {
-            for comparison in self.comparisons(predicate)? {
+            for comparison in self.comparisons(predicate, schema)? {
                 bounds.push(self.bound(comparison, schema)?);
             }
         }
@@ -32,7 +34,7 @@ impl Lowering<'_> {
         Ok(self.node(Operator::Temporal { input: node, bounds }, schema, unique))
     }
 
-    fn comparisons(&self, predicate: &Expr) -> SqlResult<Vec<Comparison>> {
+    fn comparisons(&self, predicate: &Expr, schema: &DFSchema) -> SqlResult<Vec<Comparison>> {
         let refused = || {
             SqlError::unsupported("this condition on now() cannot be kept incremental")
                 .detail(format!("in: {predicate}"))
@@ -45,6 +47,12 @@ impl Lowering<'_> {
                     (false, true) => (right.as_ref(), op.swap().ok_or_else(refused)?, left.as_ref()),
                     _ => return Err(refused()),
                 };
+                let is_interval = matches!(other.get_type(schema), Ok(DataType::Interval(_) | DataType::Duration(_)));
+                if moves_months(timed, schema) || is_interval && moves_months(other, schema) {
+                    return Err(refused().detail(format!("months differ in length, in: {predicate}")).hint(
+                        "use days, as INTERVAL '30 days', or add the months to the column: event_time + INTERVAL '1 month' > now()",
+                    ));
+                }
                 solve(timed, op, other.clone()).map(|c| vec![c]).ok_or_else(refused)
             }
             Expr::Between(between) if !between.negated => {
@@ -54,7 +62,7 @@ impl Lowering<'_> {
                 let mut all = vec![];
                 for part in [lower, upper] {
                     if expression_contains_now(&part) {
-                        all.extend(self.comparisons(&part)?);
+                        all.extend(self.comparisons(&part, schema)?);
                     }
                 }
                 let plain = [low, high].iter().filter(|e| !expression_contains_now(e)).count();
@@ -85,6 +93,17 @@ impl Lowering<'_> {
             _ => Bound::Lower(physical),
         })
     }
+}
+
+/// Whether an interval in the expression may be of months.
+fn moves_months(expr: &Expr, schema: &DFSchema) -> bool {
+    let may_have_months = |expr: &Expr| match expr {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) => interval.months != 0,
+        Expr::Literal(ScalarValue::IntervalYearMonth(_), _) => true,
+        Expr::Column(_) => matches!(expr.get_type(schema), Ok(DataType::Interval(_))),
+        _ => false,
+    };
+    expr.exists(|expr| Ok(may_have_months(expr))).unwrap_or(true)
 }
 
 /// Brings `timed op other` to the form `now op …`, moving added and subtracted terms to the other side.

@@ -54,7 +54,7 @@ impl Table {
     pub fn rows(&self) -> RecordBatch {
         let keyed = self.keyed.values().filter_map(|(_, row)| row.clone());
         let rows = keyed.chain(self.bag.iter().cloned());
-        batch(&self.schema(), rows.map(|row| row.iter().map(normal).collect()).collect())
+        rows_as_batch(&self.schema(), rows.map(|row| row.iter().map(normal).collect()).collect())
     }
 
     /// Applies a change as the contract says.
@@ -105,7 +105,7 @@ impl Table {
         }
         self.sent.extend(portion.iter().cloned());
         let (rows, ops): (Vec<Row>, Vec<Op>) = portion.into_iter().unzip();
-        (batch(&self.schema(), rows), ops)
+        (rows_as_batch(&self.schema(), rows), ops)
     }
 
     fn change(&self, seed: u64, random: &mut ChaCha8Rng, portion: &[(Row, Op)]) -> (Row, Op) {
@@ -242,7 +242,7 @@ fn normal(value: &ScalarValue) -> ScalarValue {
 }
 
 /// Rows as a batch.
-fn batch(schema: &SchemaRef, rows: Vec<Row>) -> RecordBatch {
+pub fn rows_as_batch(schema: &SchemaRef, rows: Vec<Row>) -> RecordBatch {
     if rows.is_empty() {
         return RecordBatch::new_empty(Arc::clone(schema));
     }

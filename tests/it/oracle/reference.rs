@@ -5,16 +5,23 @@ use std::sync::{Arc, Mutex};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{MemTable, Session, TableProvider};
+use datafusion::common::{DataFusionError, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
-use trueup::model::Tick;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use trueup::model::{SqlError, Tick};
 use trueup::plan::coerce::prefer_doubles;
 use trueup::plan::context::session_context;
 use trueup::plan::now::{bind_now, contains_now};
+use trueup::plan::output::view_output;
+use trueup::plan::parse::parse;
+use trueup::plan::statement::StatementKind;
 
 /// A table whose rows the test puts in.
 #[derive(Debug)]
@@ -53,10 +60,19 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// Names for the view's columns.
+    pub fn columns(&self) -> String {
+        self.logical.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether the answer depends on the tick's time.
     pub fn is_timed(&self) -> bool {
         self.optimized.is_none()
     }
+}
+
+fn external(error: SqlError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 /// The reference's tables and views.
@@ -87,13 +103,25 @@ impl Batch {
 
     /// Names a query, so that others may read it.
     pub async fn view(&self, name: &str, sql: &str) -> Result<()> {
-        self.context.sql(&format!("CREATE VIEW {name} AS {sql}")).await.map(drop)
+        let plan = view_output(self.logical(sql).await?, &[]).map_err(external)?;
+        self.context.register_table(name, Arc::new(ViewTable::new(plan, None))).map(drop)
+    }
+
+    /// The query as DataFusion's planner understands it.
+    async fn logical(&self, sql: &str) -> Result<LogicalPlan> {
+        let statement = parse(sql).map_err(external)?.remove(0);
+        let StatementKind::Query(query) = statement.kind else { return plan_err!("not a query") };
+        let statement = Statement::Statement(Box::new(SqlStatement::Query(query)));
+        prefer_doubles(self.context.state().statement_to_plan(statement).await?)
     }
 
     /// Plans a query.
     pub async fn plan(&self, sql: &str) -> Result<Reference> {
         let state = self.context.state();
-        let logical = prefer_doubles(state.create_logical_plan(sql).await?)?;
+        let logical = self.logical(sql).await?;
+        // Names of their own: a view's columns must differ, a query's need not.
+        let columns = (0..logical.schema().fields().len()).map(|at| format!("c{at}")).collect::<Vec<_>>();
+        let logical = view_output(logical, &columns).map_err(external)?;
         let optimized = if contains_now(&logical) { None } else { Some(state.optimize(&logical)?) };
         Ok(Reference { logical, optimized })
     }

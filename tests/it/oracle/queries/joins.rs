@@ -58,6 +58,29 @@ pub const JOINS: &[&str] = &[
        LEFT JOIN (SELECT ref, sum(amount) AS refunded FROM events WHERE kind = 'app' GROUP BY ref) r ON r.ref = o.id",
     "SELECT a.id, b.id AS b, c.id AS c FROM orders a JOIN orders b ON a.sku = b.qty JOIN orders c ON b.sku = c.qty AND a.id <> c.id WHERE a.paid",
     "SELECT a.sku, b.code, c.code AS third FROM codes a, codes b, codes c WHERE a.sku = b.sku AND b.code = c.code AND a.weight > c.weight",
+    // Several inputs on one key, with grouped aggregates among them.
+    "SELECT o.id, o.amount, p.paid, r.n, q.c FROM orders o
+       JOIN (SELECT ref, sum(amount) AS paid FROM events GROUP BY ref) p ON p.ref = o.id
+       LEFT JOIN (SELECT order_id, count(*) AS n, max(price) AS high FROM items WHERE abs(price) < 100 GROUP BY order_id) r ON r.order_id = o.id
+       LEFT JOIN (SELECT weight, count(DISTINCT code) AS c FROM codes GROUP BY weight) q ON q.weight = o.id",
+    "SELECT e.ref, e.n, p.paid, o.sku, r.n AS items FROM events e
+       LEFT JOIN (SELECT ref, sum(amount) AS paid FROM events GROUP BY ref) p ON p.ref = e.ref
+       LEFT JOIN orders o ON o.id = e.ref
+       LEFT JOIN (SELECT order_id, count(*) AS n FROM items GROUP BY order_id) r ON r.order_id = e.ref",
+    "SELECT o.id, COALESCE(p.paid, 0) - COALESCE(r.refunded, 0) AS net, CASE WHEN p.paid IS NULL THEN 'open' ELSE 'paid' END AS state FROM orders o
+       LEFT JOIN (SELECT ref, sum(amount) AS paid FROM events WHERE flag GROUP BY ref HAVING count(*) > 1) p ON p.ref = o.id
+       LEFT JOIN (SELECT ref, sum(amount) AS refunded FROM events WHERE NOT flag GROUP BY ref) r ON r.ref = o.id WHERE o.qty > 0",
+    "SELECT s.sku, s.c, t.c AS events, u.c AS codes FROM (SELECT sku, count(*) AS c FROM orders GROUP BY sku) s
+       LEFT JOIN (SELECT n, count(*) AS c FROM events GROUP BY n) t ON t.n = s.sku
+       JOIN (SELECT sku, count(*) AS c FROM codes GROUP BY sku) u ON u.sku = s.sku",
+    "SELECT o.id, i.line, p.paid, o.doc FROM items i JOIN orders o ON o.id = i.order_id
+       LEFT JOIN (SELECT ref, avg(value) AS paid FROM events WHERE abs(value) < 100 GROUP BY ref) p ON p.ref = o.id",
+    "SELECT a.kind, a.n, a.c, b.s, d.m FROM (SELECT kind, n, count(*) AS c FROM events GROUP BY kind, n) a
+       LEFT JOIN (SELECT kind, n, sum(small) AS s FROM events WHERE flag GROUP BY kind, n) b ON b.kind = a.kind AND b.n = a.n
+       LEFT JOIN (SELECT channel, sku, max(amount) AS m FROM orders GROUP BY channel, sku) d ON d.channel = a.kind AND d.sku = a.n",
+    "SELECT o.id, p.paid, q.paid AS again FROM orders o
+       LEFT JOIN (SELECT ref, sum(amount) AS paid FROM events GROUP BY ref) p ON p.ref = o.id
+       LEFT JOIN (SELECT ref, sum(amount) AS paid FROM events GROUP BY ref) q ON q.ref = o.id",
     // LATERAL.
     "SELECT o.id, l.n FROM orders o CROSS JOIN LATERAL (SELECT e.n FROM events e WHERE e.ref = o.id) l",
     "SELECT o.id, l.total FROM orders o CROSS JOIN LATERAL (SELECT count(*) AS total FROM events e WHERE e.ref = o.id) l",

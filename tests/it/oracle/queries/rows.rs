@@ -75,6 +75,8 @@ pub const ROWS: &[&str] = &[
     // UNNEST.
     "SELECT order_id, line, unnest(marks) AS mark FROM items",
     "SELECT order_id, mark * 2 AS twice FROM (SELECT order_id, unnest(marks) AS mark FROM items) t WHERE mark > 1",
+    "SELECT i.order_id, m.mark FROM items i CROSS JOIN UNNEST(i.marks) AS m(mark)",
+    "SELECT i.order_id, i.line, m FROM items i, UNNEST(i.marks) AS m WHERE m > i.line",
     "SELECT id, unnest(string_to_array(channel, 'p')) AS part FROM orders",
     "SELECT id, unnest(json_get_array(doc, 'tags')) AS tag FROM orders",
     "SELECT order_id, unnest(marks) AS mark, unnest([line, 100]) AS other FROM items",

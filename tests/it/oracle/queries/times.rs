@@ -16,5 +16,6 @@ pub const TIMES: &[&str] = &[
     "SELECT DISTINCT kind FROM events WHERE seen > now() AND seen < now() + INTERVAL '12 seconds'",
     "SELECT kind, n FROM events WHERE seen > now() + CASE WHEN flag THEN INTERVAL '1 second' ELSE INTERVAL '6 seconds' END",
     "SELECT kind, n FROM events WHERE at < now()",
+    "SELECT kind, n FROM events WHERE at + INTERVAL '1 month' < now() AND seen + INTERVAL '1 year' > now() + INTERVAL '365 days'",
     "SELECT kind, n FROM (SELECT kind, n, seen FROM events WHERE seen <= now() ORDER BY seen DESC, n, kind LIMIT 5) t",
 ];
