@@ -1,11 +1,13 @@
 //! Integration tests: the engine in process, the program and the protocol with real clients, the tree's shape.
 
+mod bank;
 mod cli;
 mod dataflows;
 mod harness;
 mod live;
 mod oracle;
 mod pgwire;
+mod plans;
 mod smoke;
 mod tables;
 mod tidy;
