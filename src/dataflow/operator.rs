@@ -2,18 +2,21 @@
 //!
 //! Exactly one tick is in flight: the coordinator feeds tick `t` only after every worker has finished those before. So whatever an
 //! operator has received when its input frontier moves belongs to the tick that has just been completed, and rows carry no times.
+//! Messages of a tick are stamped with the frontier before it, not with the tick: frontiers step from tick to tick at once.
 //! The assumption is asserted where a frontier moves.
 
 use timely::Container;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
+use timely::dataflow::channels::pact::{DistributorPact, ParallelizationContract, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::frontier::MutableAntichain;
 
-use crate::model::{Changes, Diff, Tick};
+use super::reading::Spans;
+use super::trace::RowDistributor;
+use crate::model::{Changes, Diff, RowBuf, Tick};
 
 /// Rows on an edge.
 pub(crate) type RowStream<'s> = Stream<'s, Tick, Vec<Changes>>;
@@ -166,6 +169,43 @@ where
                 emitter.emit(upper, |out| {
                     logic(std::mem::take(&mut lefts), std::mem::take(&mut rights), Closing { lower, upper }, out)
                 });
+            }
+        }
+    });
+    (row_stream, error_stream)
+}
+
+/// [`on_tick`] for any number of inputs of two kinds: arrangements where they are, and buffers exchanged by word.
+pub(crate) fn on_tick_many<'s>(
+    arranged: Vec<Stream<'s, Tick, Spans>>,
+    exchanged: Vec<Stream<'s, Tick, RowBuf>>,
+    name: &str,
+    mut logic: impl FnMut(Vec<Vec<Spans>>, Vec<Vec<RowBuf>>, Closing, &mut Out) + 'static,
+) -> (RowStream<'s>, ErrorStream<'s>) {
+    let scope =
+        arranged.first().map(Stream::scope).or(exchanged.first().map(Stream::scope)).expect("an operator has an input");
+    let mut builder = OperatorBuilder::new(name.to_string(), scope);
+    let mut arranged: Vec<_> = arranged.into_iter().map(|s| builder.new_input(s, Pipeline)).collect();
+    let mut exchanged: Vec<_> =
+        exchanged.into_iter().map(|s| builder.new_input(s, DistributorPact(RowDistributor::new))).collect();
+    let (rows, row_stream) = builder.new_output();
+    let (errors, error_stream) = builder.new_output();
+    let mut emitter = Emitter::new(rows, errors);
+    builder.build(move |capabilities| {
+        emitter.hold(capabilities);
+        let mut gate = TickGate { upper: 0 };
+        let (mut spans, mut rows) = (vec![vec![]; arranged.len()], vec![vec![]; exchanged.len()]);
+        move |frontiers| {
+            for (input, pending) in arranged.iter_mut().zip(&mut spans) {
+                input.for_each(|_capability, data| pending.push(std::mem::take(data)));
+            }
+            for (input, pending) in exchanged.iter_mut().zip(&mut rows) {
+                input.for_each(|_capability, data| pending.push(std::mem::take(data)));
+            }
+            if let Some((lower, upper)) = gate.advance(frontiers) {
+                let spans = spans.iter_mut().map(std::mem::take).collect();
+                let rows = rows.iter_mut().map(std::mem::take).collect();
+                emitter.emit(upper, |out| logic(spans, rows, Closing { lower, upper }, out));
             }
         }
     });

@@ -178,7 +178,7 @@ impl This<'_> {
 
     fn tick(&mut self, tick: Tick, input: BTreeMap<RelationId, TableShare>) {
         assert!(tick >= self.upper, "tick {tick} after {} was closed", self.upper);
-        self.advance(tick);
+        // All that a tick brings is stamped with the frontier before it, input and output alike, so that frontiers make one step.
         for (relation, share) in input {
             let Some(table) = self.inputs.get_mut(&relation) else { continue };
             share.rows.into_iter().for_each(|r| table.rows.send(r));

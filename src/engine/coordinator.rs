@@ -4,6 +4,7 @@
 //! wall clock's millisecond, or one more than the last. How much input a tick takes follows how long the last ones ran.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -78,19 +79,27 @@ const SUBSCRIBER_ROWS_MAX: usize = 4_000_000;
 /// Rows a tick takes at least, and to begin with.
 const TICK_ROWS_MIN: usize = 1 << 13;
 
+/// What the coordinator is reached by.
+pub(crate) struct Channels {
+    pub requests: flume::Receiver<Request>,
+    pub input: flume::Receiver<InputBatch>,
+    /// For the sources it starts.
+    pub input_sender: flume::Sender<InputBatch>,
+}
+
 pub(crate) struct Coordinator {
     config: EngineConfig,
     catalog: Arc<RwLock<Arc<Catalog>>>,
     state: DataFusionState,
     workers: Workers,
-    requests: flume::Receiver<Request>,
-    input: flume::Receiver<InputBatch>,
-    input_sender: flume::Sender<InputBatch>,
+    channels: Channels,
     sources: BTreeMap<RelationId, SourceHandle>,
     subscribers: Vec<Subscriber>,
     watched: HashMap<Watched, usize>,
     /// The latest published tick.
     published: Tick,
+    /// The same, for whoever asks without waiting.
+    latest: Arc<AtomicU64>,
     /// Input of the tick to come, per worker.
     shares: Vec<BTreeMap<RelationId, TableShare>>,
     pending_rows: usize,
@@ -106,9 +115,8 @@ impl Coordinator {
         config: EngineConfig,
         catalog: Arc<RwLock<Arc<Catalog>>>,
         state: DataFusionState,
-        requests: flume::Receiver<Request>,
-        input: flume::Receiver<InputBatch>,
-        input_sender: flume::Sender<InputBatch>,
+        channels: Channels,
+        latest: Arc<AtomicU64>,
     ) -> SqlResult<Coordinator> {
         let workers = Workers::start(config.workers.max(1), state.clone())?;
         let shares = vec![BTreeMap::new(); workers.count()];
@@ -117,13 +125,12 @@ impl Coordinator {
             catalog,
             state,
             workers,
-            requests,
-            input,
-            input_sender,
+            channels,
             sources: BTreeMap::new(),
             subscribers: vec![],
             watched: HashMap::new(),
             published: 0,
+            latest,
             shares,
             pending_rows: 0,
             next_worker: 0,
@@ -166,7 +173,7 @@ impl Coordinator {
                 Event::Timeout => {}
                 Event::Closed => return Ok(()),
             }
-            while let Ok(request) = self.requests.try_recv() {
+            while let Ok(request) = self.channels.requests.try_recv() {
                 if let Request::Stop { reply } = request {
                     self.take_input(usize::MAX);
                     self.close_tick()?;
@@ -194,8 +201,8 @@ impl Coordinator {
 
     fn next_event(&self, timeout: Option<Duration>) -> Event {
         let selector = flume::Selector::new()
-            .recv(&self.requests, |r| r.map_or(Event::Closed, Event::Request))
-            .recv(&self.input, |r| r.map_or(Event::Closed, Event::Input));
+            .recv(&self.channels.requests, |r| r.map_or(Event::Closed, Event::Request))
+            .recv(&self.channels.input, |r| r.map_or(Event::Closed, Event::Input));
         match timeout {
             Some(timeout) => selector.wait_timeout(timeout).unwrap_or(Event::Timeout),
             None => selector.wait(),
@@ -204,7 +211,7 @@ impl Coordinator {
 
     fn take_input(&mut self, rows_max: usize) {
         while self.pending_rows < rows_max
-            && let Ok(batch) = self.input.try_recv()
+            && let Ok(batch) = self.channels.input.try_recv()
         {
             self.accept(batch);
         }
@@ -247,6 +254,7 @@ impl Coordinator {
         let changes = self.workers.tick(tick, shares)?;
         let took = started.elapsed();
         self.published = tick;
+        self.latest.store(tick, Ordering::Release);
         self.adapt(rows, took);
         self.counters.tick(tick, rows, took);
         self.publish(changes);
@@ -377,7 +385,7 @@ impl Coordinator {
         if let Object::Table(def) = &entry.object
             && def.connector.is_some()
         {
-            match driver::start(def, id, self.input_sender.clone()) {
+            match driver::start(def, id, self.channels.input_sender.clone()) {
                 Ok(source) => drop(self.sources.insert(id, source)),
                 Err(error) => {
                     self.workers.drop_relation(id)?;

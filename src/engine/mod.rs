@@ -12,20 +12,24 @@ mod catalog;
 mod coordinator;
 mod dml;
 mod load;
+mod parameters;
 mod planner;
 mod query;
 mod system;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use datafusion::prelude::SessionContext;
 
-pub use load::{Script, check, explain};
+pub use api::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage, Transaction};
+pub use load::{Diagnostic, Script, check, explain};
+pub use parameters::parameter_types;
 
 use crate::model::{InputBatch, RelationId, SqlError, SqlResult, Tick};
 use catalog::Catalog;
-use coordinator::{Coordinator, Request};
+use coordinator::{Channels, Coordinator, Request};
 
 /// How the engine runs.
 #[derive(Clone, Debug)]
@@ -63,6 +67,7 @@ struct Shared {
     input: flume::Sender<InputBatch>,
     catalog: Arc<RwLock<Arc<Catalog>>>,
     context: SessionContext,
+    published: Arc<AtomicU64>,
     thread: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -84,17 +89,14 @@ impl Engine {
         let (input, input_receiver) = flume::bounded(INPUT_BATCHES);
         let catalog = Arc::new(RwLock::new(Arc::new(Catalog::default())));
         let context = query::context(&catalog, &requests)?;
-        let coordinator = Coordinator::new(
-            config,
-            Arc::clone(&catalog),
-            context.state(),
-            request_receiver,
-            input_receiver,
-            input.clone(),
-        )?;
+        let published = Arc::new(AtomicU64::new(0));
+        let channels = Channels { requests: request_receiver, input: input_receiver, input_sender: input.clone() };
+        let coordinator =
+            Coordinator::new(config, Arc::clone(&catalog), context.state(), channels, Arc::clone(&published))?;
         let thread = std::thread::Builder::new().name("coordinator".to_string()).spawn(move || coordinator.run());
         let thread = thread.map_err(|e| SqlError::internal(format!("cannot start the coordinator: {e}")))?;
-        let shared = Shared { requests, input, catalog, context, thread: std::sync::Mutex::new(Some(thread)) };
+        let thread = std::sync::Mutex::new(Some(thread));
+        let shared = Shared { requests, input, catalog, context, published, thread };
         Ok(Engine { shared: Arc::new(shared) })
     }
 
@@ -116,6 +118,11 @@ impl Engine {
     /// Closes a tick over all that has been sent; returns it once it is published.
     pub async fn tick(&self) -> SqlResult<Tick> {
         self.ask(|reply| Request::Tick { reply }).await?
+    }
+
+    /// The latest published tick; 0 before the first.
+    pub fn published(&self) -> Tick {
+        self.shared.published.load(Ordering::Acquire)
     }
 
     /// Waits until all that has arrived at the sources is in the views; the tick that shows it.

@@ -19,6 +19,7 @@ use crate::plan::error::from_datafusion;
 use crate::plan::lir::{Layout, Node, Operator, Plan};
 use crate::plan::lower::{Relations, lower};
 use crate::plan::optimize::optimize;
+use crate::plan::output::view_output;
 
 /// The logical plan of a query over the live relations.
 pub(crate) fn logical_plan(state: &DataFusionState, query: &Query, sql: &str) -> SqlResult<LogicalPlan> {
@@ -73,11 +74,10 @@ pub(crate) struct ViewDef<'a> {
 
 /// A view as an entry.
 pub(crate) fn view(id: RelationId, catalog: &Catalog, state: &DataFusionState, def: &ViewDef<'_>) -> SqlResult<Entry> {
-    let logical = logical_plan(state, def.query, def.sql)?;
-    let names = column_names(&logical, def)?;
+    let logical = view_output(logical_plan(state, def.query, def.sql)?, def.columns)?;
+    let names: Vec<String> = logical.schema().fields().iter().map(|f| f.name().clone()).collect();
     let depends_on = depends_on(catalog, &logical, def.sql)?;
     if !def.materialized {
-        let logical = renamed(logical, &names).map_err(|e| from_datafusion(e, def.sql))?;
         let schema = Arc::clone(logical.schema().inner());
         let object = Object::View(Arc::new(logical));
         return Ok(Entry {
@@ -179,28 +179,4 @@ fn depends_on(catalog: &Catalog, logical: &LogicalPlan, sql: &str) -> SqlResult<
         catalog.iter().filter(|e| matches!(e.object, Object::View(_)) && words.contains(e.name.as_str())).map(|e| e.id),
     );
     Ok(ids)
-}
-
-fn column_names(logical: &LogicalPlan, def: &ViewDef<'_>) -> SqlResult<Vec<String>> {
-    let fields = logical.schema().fields();
-    if def.columns.len() > fields.len() {
-        return Err(SqlError::syntax(format!("CREATE VIEW \"{}\" specifies more column names than columns", def.name)));
-    }
-    let names: Vec<String> =
-        fields.iter().enumerate().map(|(i, f)| def.columns.get(i).unwrap_or(f.name()).clone()).collect();
-    let mut seen = BTreeSet::new();
-    match names.iter().find(|n| !seen.insert(n.as_str())) {
-        Some(twice) => {
-            Err(SqlError::new(code::DUPLICATE_COLUMN, format!("column \"{twice}\" specified more than once"))
-                .hint("name one of them with AS"))
-        }
-        None => Ok(names),
-    }
-}
-
-fn renamed(logical: LogicalPlan, names: &[String]) -> datafusion::error::Result<LogicalPlan> {
-    use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
-    let columns = logical.schema().columns();
-    let expressions: Vec<Expr> = columns.into_iter().zip(names).map(|(c, n)| Expr::Column(c).alias(n)).collect();
-    LogicalPlanBuilder::from(logical).project(expressions)?.build()
 }

@@ -30,6 +30,7 @@ use crate::plan::error::from_datafusion;
 use crate::plan::explain::explain;
 use crate::plan::lir::Layout;
 use crate::plan::now::bind_now;
+use crate::plan::output::query_output;
 use crate::plan::statement::{CursorOf, ExplainOf, ObjectKind, ShowKind, Statement, StatementKind, Subscribe};
 use crate::views::{RelationTable, SnapshotSource, Snapshots, SystemTable};
 
@@ -211,7 +212,7 @@ impl Engine {
     }
 
     async fn select(&self, query: &Query, parameters: &[ScalarValue], sql: &str) -> SqlResult<Outcome> {
-        let plan = planner::logical_plan(&self.shared.context.state(), query, sql)?;
+        let plan = query_output(planner::logical_plan(&self.shared.context.state(), query, sql)?)?;
         let (schema, stream) = self.run_plan(plan, parameters, sql).await?;
         Ok(Outcome::Rows { schema, stream })
     }
@@ -320,14 +321,7 @@ impl Database for Engine {
             }
             _ => return Ok(Description { parameters: vec![], columns: None }),
         };
-        let inferred = plan.get_parameter_types().map_err(|e| from_datafusion(e, sql))?;
-        let highest =
-            inferred.keys().filter_map(|k| k.trim_start_matches('$').parse::<usize>().ok()).max().unwrap_or(0);
-        let of = |at: usize| {
-            let declared = parameter_types.get(at).cloned().flatten();
-            declared.or_else(|| inferred.get(&format!("${}", at + 1)).cloned().flatten()).unwrap_or(DataType::Utf8)
-        };
-        let parameters = (0..highest.max(parameter_types.len())).map(of).collect();
+        let parameters = super::parameter_types(&plan, parameter_types)?;
         let is_query = !matches!(plan, LogicalPlan::Dml(_));
         let columns = is_query.then(|| Arc::clone(plan.schema().inner()));
         Ok(Description { parameters, columns })

@@ -21,7 +21,7 @@ use super::decode::Decoder;
 use super::files::FileSource;
 use super::options::{self, Connector};
 use super::simulator::SimulatorSource;
-use crate::connect::file::PassEnd;
+use crate::connect::PassEnd;
 use crate::model::error::code;
 use crate::model::{InputBatch, RelationId, SqlError, SqlResult, TableDef};
 

@@ -7,7 +7,8 @@ use super::decode::{Decoder, Layout, Position};
 use super::driver::{Outbox, Source, SourceError};
 use super::options::{FileFormat, FileOptions};
 use super::split::{Framing, RECORD_BYTES_MAX, Record, Splitter};
-use crate::connect::file::{FileId, FileTail, Mode, PassEnd, Piece};
+use crate::connect::PassEnd;
+use crate::connect::file::{FileId, FileTail, Mode, Piece};
 use crate::model::error::code;
 use crate::model::{SqlResult, TableDef};
 

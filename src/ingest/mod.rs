@@ -12,5 +12,7 @@ mod files;
 mod options;
 pub mod simulator;
 pub mod split;
+#[cfg(test)]
+mod tests;
 
 pub use driver::{SourceHandle, SourceStats, start, validate};

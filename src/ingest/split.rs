@@ -198,3 +198,107 @@ impl Splitter {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+
+    const CSV: Framing = Framing::Csv { delimiter: b',' };
+
+    /// Every record as `line:text`, the input being pushed in blocks of `block` bytes.
+    fn split(framing: Framing, input: &[u8], block: usize) -> Vec<String> {
+        let mut splitter = Splitter::new(framing);
+        let mut records = Vec::new();
+        let mut visit = |record: Record<'_>| {
+            records.push(match record {
+                Record::Whole { bytes, line } => format!("{line}:{}", String::from_utf8_lossy(bytes)),
+                Record::TooLong { head, line } => format!("{line}: too long, {} kept", head.len()),
+                Record::OpenQuote { bytes, line } => format!("{line}: open {}", String::from_utf8_lossy(bytes)),
+            });
+        };
+        for piece in input.chunks(block) {
+            splitter.push(piece, &mut visit);
+        }
+        splitter.finish(&mut visit);
+        records
+    }
+
+    fn check(framing: Framing, input: &str, expected: &[&str]) {
+        for block in 1..=input.len() {
+            assert_eq!(split(framing, input.as_bytes(), block), expected, "blocks of {block}");
+        }
+    }
+
+    #[test]
+    fn lines_keep_their_numbers_over_blank_ones_and_any_block_size() {
+        check(Framing::Lines, "a\n\n  \nbc\r\nd", &["1:a", "4:bc", "5:d"]);
+    }
+
+    #[test]
+    fn a_quote_means_nothing_in_lines() {
+        check(Framing::Lines, "\"a\nb\"\n", &["1:\"a", "2:b\""]);
+    }
+
+    #[test]
+    fn csv_records_span_quoted_newlines() {
+        check(CSV, "a,\"b\nc\"\nd,e\n", &["1:a,\"b\nc\"", "3:d,e"]);
+        check(CSV, "\"a\"\"\n\"\"\",b\nc,d\n", &["1:\"a\"\"\n\"\"\",b", "3:c,d"]);
+    }
+
+    #[test]
+    fn a_quote_inside_a_bare_field_does_not_open_one() {
+        check(CSV, "5\" pipe,1\n6,2\n", &["1:5\" pipe,1", "2:6,2"]);
+    }
+
+    #[test]
+    fn an_open_quote_at_the_end_is_told() {
+        check(CSV, "a,b\nc,\"d\n", &["1:a,b", "2: open c,\"d\n"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_dropped() {
+        assert_eq!(split(Framing::Lines, b"\xef\xbb\xbfa\nb\n", 100), ["1:a", "2:b"]);
+        assert_eq!(split(CSV, b"\xef\xbb\xbf\"a\n\"\nb\n", 100), ["1:\"a\n\"", "3:b"]);
+    }
+
+    #[test]
+    fn a_record_over_the_limit_is_told_and_reading_goes_on() {
+        let mut input = b"first\n".to_vec();
+        input.resize(input.len() + RECORD_BYTES_MAX + 1, b'x');
+        input.extend_from_slice(b"\nlast\n");
+        let expected = ["1:first".to_string(), format!("2: too long, {HEAD_BYTES} kept"), "3:last".to_string()];
+        for block in [1 << 20, input.len()] {
+            assert_eq!(split(Framing::Lines, &input, block), expected, "blocks of {block}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_just_the_limit_is_taken() {
+        let mut input = vec![b'x'; RECORD_BYTES_MAX];
+        input.extend_from_slice(b"\nlast");
+        let records = split(Framing::Lines, &input, 1 << 20);
+        assert_eq!((records[0].len(), records[1].as_str()), (RECORD_BYTES_MAX + 2, "2:last"));
+    }
+
+    /// Random records over a nasty alphabet: as many, and as long, as the `csv` crate says.
+    #[test]
+    fn csv_records_end_where_the_csv_crate_ends_them() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+        for round in 0..2000 {
+            let input: Vec<u8> = (0..rng.random_range(1..40)).map(|_| b"ab,\"\n"[rng.random_range(0..5)]).collect();
+            let ours = split(CSV, &input, rng.random_range(1..=input.len()));
+            let mut reader = csv::ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .terminator(csv::Terminator::Any(b'\n'))
+                .from_reader(input.as_slice());
+            let theirs: Vec<usize> = reader
+                .byte_records()
+                .map(|record| record.expect("a record").position().map_or(0, |at| at.line() as usize))
+                .collect();
+            assert_eq!(ours.len(), theirs.len(), "round {round}: {:?} → {ours:?}", String::from_utf8_lossy(&input));
+        }
+    }
+}

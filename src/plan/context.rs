@@ -2,7 +2,8 @@
 //! UTC, one partition.
 //!
 //! Differences from DataFusion's defaults, all towards PostgreSQL: `1.5` is NUMERIC; casts map types as [`super::types`] does;
-//! JSON operators and `now()` are ours ([`super::json`](super), [`super::now`]); `count`, `sum` and the rest are DataFusion's.
+//! JSON operators, `now()` and `AT TIME ZONE` are ours; lateral `unnest` is planned ([`super::lateral`]); integer arithmetic fails
+//! rather than wraps ([`super::overflow`]).
 //! No relation is registered here, nor `information_schema`; nor `trueup_tick()`, which belongs to who knows the tick.
 
 use std::sync::Arc;
@@ -10,13 +11,14 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::config::Dialect;
 use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::planner::{ExprPlanner, TypePlanner};
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::DataType as SqlType;
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 
-use super::{functions, json, now, types};
+use super::{functions, json, lateral, now, overflow, timezone, types};
 use crate::model::error::code;
 
 /// The database's name.
@@ -30,14 +32,22 @@ const BATCH_ROWS: usize = 8192;
 pub fn session_context() -> SessionContext {
     let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(json::JsonOperators::default())];
     planners.extend(SessionStateDefaults::default_expr_planners());
-    let state = SessionStateBuilder::new()
+    let mut analyzer_rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(lateral::UnnestLateral)];
+    analyzer_rules.extend(Analyzer::new().rules);
+    let mut state = SessionStateBuilder::new()
         .with_config(session_config())
         .with_default_features()
         .with_expr_planners(planners)
         .with_type_planner(Arc::new(PostgresTypes))
+        .with_analyzer_rules(analyzer_rules)
+        .with_physical_optimizer_rule(Arc::new(overflow::CheckedArithmetic))
         .build();
+    let registered = state.register_function_rewrite(Arc::new(functions::TimestampText));
+    debug_assert!(registered.is_ok(), "a session's state takes rewrites");
     let context = SessionContext::new_with_state(state);
-    for function in now::functions().into_iter().chain(json::functions()).chain(functions::scalar()) {
+    let options = context.copied_config().options().as_ref().clone();
+    context.register_udf(timezone::function());
+    for function in now::functions().into_iter().chain(json::functions()).chain(functions::scalar(&options)) {
         context.register_udf(function);
     }
     for function in functions::aggregate() {
@@ -80,3 +90,6 @@ impl TypePlanner for PostgresTypes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,9 @@ use super::types::postgres_name;
 use crate::model::SqlError;
 use crate::model::error::code;
 
+/// Two relations, or two WITH queries, of one name in a query.
+const DUPLICATE_ALIAS: &str = "42712";
+
 /// The same error for a user. `sql` is the text the error's spans count in ([`Statement::text`](super::statement::Statement)).
 pub fn from_datafusion(error: DataFusionError, sql: &str) -> SqlError {
     translate(&error, sql, None)
@@ -35,23 +38,27 @@ fn translate(error: &DataFusionError, sql: &str, place: Option<usize>) -> SqlErr
         DataFusionError::Collection(errors) if !errors.is_empty() => translate(&errors[0], sql, place),
         DataFusionError::External(inner) => {
             if let Some(inner) = inner.downcast_ref::<SqlError>() {
-                let position = inner.position.or(place);
+                let named = || find_identifier(sql, between(&inner.message, "\"", "\"")?);
+                let position = inner.position.or(place).or_else(named);
                 return SqlError { position, ..inner.clone() };
             }
             if let Some(inner) = inner.downcast_ref::<DataFusionError>() {
                 return translate(inner, sql, place);
             }
             if let Some(inner) = inner.downcast_ref::<ArrowError>() {
-                return arrow(inner);
+                return at_literal(arrow(inner), sql);
             }
-            SqlError::internal(inner.to_string())
+            match inner.to_string() {
+                message if message.starts_with("regex parse error") => execution(&message),
+                message => SqlError::internal(message),
+            }
         }
         DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
             ArrowError::ExternalError(external) => match external.downcast_ref::<DataFusionError>() {
                 Some(inner) => translate(inner, sql, place),
-                None => arrow(inner),
+                None => at_literal(arrow(inner), sql),
             },
-            inner => arrow(inner),
+            inner => at_literal(arrow(inner), sql),
         },
         leaf => placed(leaf_error(leaf), sql, place),
     }
@@ -76,7 +83,7 @@ fn leaf_error(error: &DataFusionError) -> Named {
         DataFusionError::SchemaError(inner, _) => schema(inner),
         DataFusionError::Plan(message) => plan(first_line(message)),
         DataFusionError::Execution(message) => (execution(first_line(message)), None),
-        DataFusionError::NotImplemented(message) => (SqlError::unsupported(lower_first(first_line(message))), None),
+        DataFusionError::NotImplemented(message) => (unsupported(first_line(message)), None),
         DataFusionError::SQL(inner, _) => {
             let message = match inner.as_ref() {
                 ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
@@ -92,6 +99,18 @@ fn leaf_error(error: &DataFusionError) -> Named {
         }
         DataFusionError::IoError(inner) => (SqlError::new(code::IO_ERROR, inner.to_string()), None),
         other => (SqlError::internal(other.strip_backtrace()), None),
+    }
+}
+
+/// Not done, in words that do not name DataFusion's inner types.
+fn unsupported(message: &str) -> SqlError {
+    let subqueries = ["Exists(", "InSubquery(", "ScalarSubquery(", "SetComparison(", "OuterReferenceColumn("];
+    match between(message, "hysical plan does not support logical expression ", "") {
+        Some(rest) if subqueries.iter().any(|kind| rest.starts_with(kind)) => {
+            SqlError::unsupported("a subquery of this form is not supported here")
+                .hint("write it as a join, or move EXISTS and IN into WHERE")
+        }
+        _ => SqlError::unsupported(lower_first(message)),
     }
 }
 
@@ -111,7 +130,11 @@ fn schema(error: &SchemaError) -> Named {
             (error, Some((field.name.clone(), field.spans.first())))
         }
         SchemaError::DuplicateUnqualifiedField { name } => duplicate(name),
-        SchemaError::DuplicateQualifiedField { name, .. } => duplicate(name),
+        SchemaError::DuplicateQualifiedField { qualifier, .. } => {
+            let name = qualifier.table();
+            let error = SqlError::new(DUPLICATE_ALIAS, format!("table name \"{name}\" specified more than once"));
+            (error.hint("give each table its own alias"), Some((name.to_string(), None)))
+        }
     }
 }
 
@@ -166,12 +189,12 @@ fn plan(message: &str) -> Named {
         return undefined_function(name, between(message, "Did you mean '", "'"));
     }
     if let Some(name) = between(message, "Failed to coerce arguments to satisfy a call to '", "'")
-        .or_else(|| between(message, "No function matches the given name and argument types '", "("))
         .or_else(|| between(message, "Function '", "'"))
     {
-        let error = SqlError::new(code::UNDEFINED_FUNCTION, format!("function {name} does not take these arguments"));
-        let error = error.detail(message.to_string()).hint("you might need to add explicit type casts");
-        return (error, Some((name.to_string(), None)));
+        return wrong_arguments(name, message);
+    }
+    if message.contains("logical boolean operation") {
+        return (SqlError::new(code::DATATYPE_MISMATCH, "argument of AND, OR and NOT must be type boolean"), None);
     }
     if let Some(operation) = operator(message) {
         let error = SqlError::new(code::UNDEFINED_FUNCTION, format!("operator does not exist: {operation}"));
@@ -188,6 +211,23 @@ fn plan(message: &str) -> Named {
     (planning_error(message), None)
 }
 
+/// A function called with arguments it has no form for; DataFusion may or may not say of which types they were.
+fn wrong_arguments(name: &str, message: &str) -> Named {
+    let call = between(message, "argument types '", "'").and_then(|call| between(call, "(", "")).map(|types| {
+        let types = types.trim_end_matches(')').split(", ").map(type_name).collect::<Vec<_>>().join(", ");
+        format!("function {name}({types}) does not exist")
+    });
+    let message = call.unwrap_or_else(|| format!("function {name} does not take these arguments"));
+    let hint = "no function matches the given name and argument types; you might need to add explicit type casts";
+    (SqlError::new(code::UNDEFINED_FUNCTION, message).hint(hint), Some((name.to_string(), None)))
+}
+
+/// PostgreSQL's name of an Arrow type's name, without digits and scale; the name itself if it is none.
+fn type_name(arrow_name: &str) -> String {
+    let name = DataType::from_str(arrow_name).map_or_else(|_| arrow_name.to_string(), |found| postgres_name(&found));
+    name.split('(').next().unwrap_or(&name).to_string()
+}
+
 fn undefined_function(name: &str, nearest: Option<&str>) -> Named {
     let error = SqlError::new(code::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
     let error = match nearest {
@@ -199,11 +239,15 @@ fn undefined_function(name: &str, nearest: Option<&str>) -> Named {
 
 /// The rest of the planner's messages: SQLSTATE by a word they have, text as it is unless PostgreSQL's is better.
 fn planning_error(message: &str) -> SqlError {
-    const DUPLICATE_ALIAS: &str = "42712";
     const INDETERMINATE_DATATYPE: &str = "42P18";
     const INVALID_COLUMN_REFERENCE: &str = "42P10";
     const WINDOWING_ERROR: &str = "42P20";
+    const DISTINCT_ORDER: &str = "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
+    if let Some(operator) = message.strip_suffix(" queries have different number of columns") {
+        return SqlError::syntax(format!("each {operator} query must have the same number of columns"));
+    }
     let known = [
+        ("Order by column out of bounds", INVALID_COLUMN_REFERENCE, Some("ORDER BY position is not in select list")),
         ("GROUP BY", code::GROUPING_ERROR, None),
         ("not allowed in the WHERE", code::GROUPING_ERROR, Some("aggregate functions are not allowed in WHERE")),
         (
@@ -225,6 +269,7 @@ fn planning_error(message: &str) -> SqlError {
         ("only return one column", code::SYNTAX_ERROR, Some("subquery must return only one column")),
         ("specified more than once", DUPLICATE_ALIAS, None),
         ("DISTINCT ON", INVALID_COLUMN_REFERENCE, None),
+        ("SELECT DISTINCT, ORDER BY", INVALID_COLUMN_REFERENCE, Some(DISTINCT_ORDER)),
         ("Placeholder", INDETERMINATE_DATATYPE, None),
         ("placeholder", INDETERMINATE_DATATYPE, None),
         ("schema", code::INVALID_SCHEMA_NAME, None),
@@ -248,17 +293,14 @@ fn operator(message: &str) -> Option<String> {
     let words = operation.split(' ').collect::<Vec<_>>();
     let is_operator = |word: &&str| word.chars().all(|character| "=<>!+-*/%|&^#~".contains(character));
     let at = words.iter().position(is_operator)?;
-    let name = |words: &[&str]| {
-        let name = words.join(" ");
-        DataType::from_str(&name).map_or(name, |data_type| postgres_name(&data_type))
-    };
-    Some(format!("{} {} {}", name(&words[..at]), words[at], name(&words[at + 1..])))
+    Some(format!("{} {} {}", type_name(&words[..at].join(" ")), words[at], type_name(&words[at + 1..].join(" "))))
 }
 
 /// Messages of running expressions.
 fn execution(message: &str) -> SqlError {
     const CARDINALITY_VIOLATION: &str = "21000";
     const INVALID_REGULAR_EXPRESSION: &str = "2201B";
+    const UNDEFINED_PARAMETER: &str = "42P02";
     let lower = message.to_lowercase();
     if lower.contains("divide by zero") || lower.contains("division by zero") {
         SqlError::new(code::DIVISION_BY_ZERO, "division by zero")
@@ -266,8 +308,11 @@ fn execution(message: &str) -> SqlError {
         SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, lower_first(message))
     } else if lower.contains("more than one row") {
         SqlError::new(CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression")
-    } else if lower.contains("regular expression") || lower.contains("regex") {
-        SqlError::new(INVALID_REGULAR_EXPRESSION, lower_first(message))
+    } else if lower.contains("regular expression") || lower.contains("regex parse error") {
+        let reason = between(message, "error: ", "").unwrap_or(message);
+        SqlError::new(INVALID_REGULAR_EXPRESSION, format!("invalid regular expression: {reason}"))
+    } else if let Some(parameter) = between(message, "laceholder '", "' was not provided a value") {
+        SqlError::new(UNDEFINED_PARAMETER, format!("there is no parameter {parameter}"))
     } else if lower.contains("cannot cast") || lower.contains("error parsing") || lower.contains("invalid timestamp") {
         cast(message)
     } else {
@@ -307,9 +352,8 @@ fn out_of_range(message: &str) -> String {
 
 /// A value that is none of the wanted type, or none in its range.
 fn cast(message: &str) -> SqlError {
-    let type_name =
-        |name: &str| DataType::from_str(name).map_or_else(|_| name.to_string(), |found| postgres_name(&found));
-    if let Some(value) = between(message, "Cannot cast string '", "' to value of ") {
+    let value = between(message, "Cannot cast string '", "' to value of ");
+    if let Some(value) = value.or_else(|| between(message, "Cannot cast value '", "' to value of ")) {
         let wanted = between(message, "' to value of ", " type").unwrap_or("its");
         let message = format!("invalid input syntax for type {}: \"{value}\"", type_name(wanted));
         return SqlError::new(code::INVALID_TEXT_REPRESENTATION, message);
@@ -330,6 +374,16 @@ fn cast(message: &str) -> SqlError {
         return SqlError::new(code::NUMERIC_VALUE_OUT_OF_RANGE, lower_first(message));
     }
     SqlError::new(code::INVALID_TEXT_REPRESENTATION, lower_first(message))
+}
+
+/// Places an error about a value on the one literal that has it.
+fn at_literal(error: SqlError, sql: &str) -> SqlError {
+    let Some(value) = between(&error.message, ": \"", "").and_then(|rest| rest.strip_suffix('"')) else { return error };
+    let mut found = sql.match_indices(&format!("'{value}'")).map(|(offset, _)| offset).collect::<Vec<_>>();
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => error.at(only),
+        _ => error,
+    }
 }
 
 /// What stands between two texts; to the end if `after` is empty.
@@ -356,3 +410,6 @@ fn lower_first(message: &str) -> String {
     }
     first.to_lowercase().chain(message.chars().skip(1)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, ListArray};
+use arrow::compute::is_null;
+use arrow::compute::kernels::nullif::nullif;
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, ScalarFunction};
@@ -40,7 +42,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         plain(udfs::json_get_int_udf(), "json_get_int", &[]),
         plain(udfs::json_get_float_udf(), "json_get_float", &[]),
         plain(udfs::json_get_bool_udf(), "json_get_bool", &[]),
-        plain(udfs::json_contains_udf(), "json_contains", &["jsonb_exists"]),
+        contains(),
         plain(udfs::json_length_udf(), "json_length", &["json_array_length", "jsonb_array_length"]),
         plain(udfs::json_object_keys_udf(), "json_keys", &[]),
     ]
@@ -50,6 +52,12 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
 fn get() -> ScalarUDF {
     let aliases = ["json_get_json", "json_extract_path", "jsonb_extract_path"].map(String::from).to_vec();
     ScalarUDF::new_from_impl(Plain { inner: udfs::json_get_json_udf(), name: "json_get", aliases })
+}
+
+/// `?`.
+fn contains() -> ScalarUDF {
+    let aliases = vec!["jsonb_exists".to_string()];
+    ScalarUDF::new_from_impl(Plain { inner: udfs::json_contains_udf(), name: "json_contains", aliases })
 }
 
 /// `->>` and `#>>`.
@@ -76,7 +84,14 @@ impl ScalarUDFImpl for Plain {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(match self.inner.invoke_with_args(arguments)? {
+        let document = arguments.args.first().cloned();
+        Ok(match self.inner.inner().invoke_with_args(arguments)? {
+            ColumnarValue::Array(array) if *array.data_type() == DataType::Boolean => {
+                ColumnarValue::Array(null_where(array, document)?)
+            }
+            ColumnarValue::Scalar(ScalarValue::Boolean(_)) if is_null_scalar(document.as_ref()) => {
+                ColumnarValue::Scalar(ScalarValue::Boolean(None))
+            }
             ColumnarValue::Array(array) => ColumnarValue::Array(plain_array(array)),
             ColumnarValue::Scalar(ScalarValue::List(list)) => {
                 ColumnarValue::Scalar(ScalarValue::List(Arc::new(plain_list(&list))))
@@ -88,6 +103,18 @@ impl ScalarUDFImpl for Plain {
     fn placement(&self, arguments: &[ExpressionPlacement]) -> ExpressionPlacement {
         self.inner.inner().placement(arguments)
     }
+}
+
+/// The answers, but none where there is no document: the wrapped `json_contains` answers false there.
+fn null_where(answers: ArrayRef, document: Option<ColumnarValue>) -> Result<ArrayRef> {
+    match document {
+        Some(ColumnarValue::Array(document)) => Ok(nullif(&answers, &is_null(&document)?)?),
+        _ => Ok(answers),
+    }
+}
+
+fn is_null_scalar(document: Option<&ColumnarValue>) -> bool {
+    matches!(document, Some(ColumnarValue::Scalar(text)) if text.is_null())
 }
 
 fn plain_type(data_type: DataType) -> DataType {
@@ -118,11 +145,12 @@ fn plain_list(list: &ListArray) -> ListArray {
 pub(super) struct JsonOperators {
     get: Arc<ScalarUDF>,
     get_text: Arc<ScalarUDF>,
+    contains: Arc<ScalarUDF>,
 }
 
 impl Default for JsonOperators {
     fn default() -> Self {
-        JsonOperators { get: Arc::new(get()), get_text: Arc::new(get_text()) }
+        JsonOperators { get: Arc::new(get()), get_text: Arc::new(get_text()), contains: Arc::new(contains()) }
     }
 }
 
@@ -131,7 +159,7 @@ impl ExprPlanner for JsonOperators {
         let function = match expr.op {
             BinaryOperator::Arrow | BinaryOperator::HashArrow => Arc::clone(&self.get),
             BinaryOperator::LongArrow | BinaryOperator::HashLongArrow => Arc::clone(&self.get_text),
-            BinaryOperator::Question => udfs::json_contains_udf(),
+            BinaryOperator::Question => Arc::clone(&self.contains),
             _ => return Ok(PlannerResult::Original(expr)),
         };
         let is_path = matches!(expr.op, BinaryOperator::HashArrow | BinaryOperator::HashLongArrow);

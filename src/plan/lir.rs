@@ -216,6 +216,14 @@ pub enum Operator {
         /// A further condition over left row and right row (layout order: key, left rest, right rest); outer kinds only.
         condition: Option<Arc<dyn PhysicalExpr>>,
     },
+    /// Joins of many inputs on one key, all but the first unique on it. Keeps the inputs arranged by the key, a grouped aggregate as
+    /// its accumulators only; one change costs a look-up in every input. Yields key, every input's rest, a flag per optional input.
+    CoGroup {
+        /// Inputs, the driving one first.
+        inputs: Vec<Arranged>,
+        /// Inputs that may have no row for a key.
+        optional: Vec<bool>,
+    },
     /// Grouped aggregates by algebra: input columns `0..key` are the group. Keeps one accumulator row per group; `min`, `max` and
     /// DISTINCT keep their values as an ordered multiset. One change costs the same in a hot group as in a cold one.
     Reduce {
@@ -275,6 +283,7 @@ impl Operator {
             }
             Operator::TopK { input, .. } | Operator::Recompute { input, .. } => vec![&input.input],
             Operator::Union { inputs } => inputs.iter().collect(),
+            Operator::CoGroup { inputs, .. } => inputs.iter().map(|i| &i.input).collect(),
             Operator::Join { left, right, .. } => vec![&left.input, &right.input],
         }
     }
@@ -293,6 +302,13 @@ impl Operator {
             Operator::Join { left, right, kind, condition } => {
                 let condition = condition.as_ref().map(|c| format!(" if {c}")).unwrap_or_default();
                 write!(line, "Join {kind:?} {} = {}{condition}", layout_text(&left.layout), layout_text(&right.layout))
+            }
+            Operator::CoGroup { inputs, optional } => {
+                let each = inputs
+                    .iter()
+                    .zip(optional)
+                    .map(|(i, o)| format!("{}{}", layout_text(&i.layout), if *o { "?" } else { "" }));
+                write!(line, "CoGroup {}", each.collect::<Vec<_>>().join(" = "))
             }
             Operator::Reduce { key, aggregates, always, .. } => {
                 let all = aggregates.iter().map(|a| format!("{:?}(#{}) {}", a.kind, a.column, a.result));
@@ -317,6 +333,7 @@ impl Operator {
             Operator::Get { .. } | Operator::Constant { .. } | Operator::Map { .. } | Operator::Union { .. } => None,
             Operator::Temporal { .. } => Some("rows whose time is still to come"),
             Operator::Join { .. } => Some("both inputs, arranged by key (shared where already arranged)"),
+            Operator::CoGroup { .. } => Some("its inputs, arranged by key; aggregates as accumulators"),
             Operator::Reduce { .. } => Some("one accumulator row per group; values of min/max/DISTINCT"),
             Operator::TopK { .. } | Operator::Recompute { .. } => Some("its input, arranged by group"),
         }

@@ -6,6 +6,7 @@
 
 mod copy;
 mod create;
+mod normal;
 mod reader;
 mod session;
 mod table;
@@ -16,7 +17,9 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+pub use self::normal::output_name;
 use self::reader::Reader;
+pub(crate) use self::table::SYSTEM_COLUMNS;
 pub use super::place::line_column;
 use super::place::offset_of;
 use super::statement::{Statement, StatementKind};
@@ -29,13 +32,24 @@ pub(crate) static DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 pub fn parse(sql: &str) -> SqlResult<Vec<Statement>> {
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location().map_err(|error| {
         let position = offset_of(sql, error.location).unwrap_or(sql.len());
-        SqlError::syntax(lower_first(&error.message)).at(position)
+        SqlError::syntax(untokenized(&error.message)).at(position)
     })?;
     tokens
         .split(|token| token.token == Token::SemiColon)
         .filter_map(|tokens| trim(tokens))
         .map(|tokens| parse_one(sql, tokens))
         .collect()
+}
+
+/// What the tokenizer stumbled over, in PostgreSQL's words.
+fn untokenized(message: &str) -> String {
+    if message.contains("close delimiter") {
+        "unterminated quoted identifier".to_string()
+    } else if message.contains("multi-line comment") {
+        "unterminated /* comment".to_string()
+    } else {
+        lower_first(message)
+    }
 }
 
 /// `tokens` without space and comments at both ends; `None` if nothing is left.
@@ -96,7 +110,8 @@ fn statement(reader: &mut Reader) -> SqlResult<StatementKind> {
 
 /// Whatever sqlparser reads: DML, and what this server does not do.
 fn by_sqlparser(reader: &mut Reader) -> SqlResult<StatementKind> {
-    let statement = Box::new(reader.sql_statement()?);
+    let mut statement = Box::new(reader.sql_statement()?);
+    normal::normalize(statement.as_mut());
     Ok(match statement.as_ref() {
         SqlStatement::Insert(_) => StatementKind::Insert(statement),
         SqlStatement::Update(_) => StatementKind::Update(statement),

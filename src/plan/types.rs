@@ -189,6 +189,27 @@ pub fn postgres_name(data_type: &DataType) -> String {
     name.to_string()
 }
 
+/// PostgreSQL's internal name of a type, which unnamed columns of casts are called by.
+pub(crate) fn short_name(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Boolean => "bool",
+        DataType::Int16 => "int2",
+        DataType::Int32 => "int4",
+        DataType::Int64 => "int8",
+        DataType::Float32 => "float4",
+        DataType::Float64 => "float8",
+        DataType::Decimal128(..) => "numeric",
+        DataType::Binary => "bytea",
+        DataType::Date32 => "date",
+        DataType::Time64(_) => "time",
+        DataType::Timestamp(_, None) => "timestamp",
+        DataType::Timestamp(_, Some(_)) => "timestamptz",
+        DataType::Interval(_) => "interval",
+        DataType::List(element) => short_name(element.data_type()),
+        _ => "text",
+    }
+}
+
 /// Whether a version column may have this type: one value is always newer than the other or equal.
 pub(crate) fn is_version_type(data_type: &DataType) -> bool {
     data_type.is_numeric()

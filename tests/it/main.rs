@@ -1,3 +1,7 @@
-//! Integration tests: the engine in process, the protocol with real clients, the tree's shape.
+//! Integration tests: the engine in process, the program and the protocol with real clients, the tree's shape.
 
+mod cli;
+mod dataflows;
+mod pgwire;
 mod smoke;
+mod tidy;

@@ -13,6 +13,8 @@
 
 mod find;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use find::Pattern;
-pub use tail::{FileId, FileTail, Mode, OPEN_FILES_MAX, PassEnd, Piece};
+pub use tail::{FileId, FileTail, Mode, OPEN_FILES_MAX, Piece};

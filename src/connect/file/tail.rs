@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::find::{Found, Pattern};
+use crate::connect::PassEnd;
 
 /// Bytes read at a time.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -52,17 +53,6 @@ pub enum Piece<'a> {
         /// Its path, for positions.
         name: &'a Arc<str>,
     },
-}
-
-/// How a pass ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PassEnd {
-    /// All that was there has been handed out; more may come.
-    Idle,
-    /// Nothing more will come, ever.
-    Finished,
-    /// The visitor asked to stop.
-    Stopped,
 }
 
 /// Device and inode.

@@ -3,6 +3,7 @@
 //! Every relation is a dataflow of its own that imports the arrangements it reads and serves one arrangement of its rows. An
 //! arrangement made on the way is offered to later dataflows under the text of the plan it holds.
 
+mod co_group;
 pub(crate) mod fragment;
 mod join;
 mod join_condition;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SessionState;
-use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
+use differential_dataflow::operators::arrange::{Arranged as ArrangedStream, TraceAgent};
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
@@ -34,7 +35,7 @@ use super::trace::{self, Spine};
 use crate::model::RowBuf;
 use crate::model::codec::RowCodec;
 use crate::model::{Changes, RelationId, SqlError, SqlResult, Tick};
-use crate::plan::lir::{Layout, NodeRef, Operator, Plan, layout_text};
+use crate::plan::lir::{Arranged, Layout, NodeRef, Operator, Plan, layout_text};
 
 pub(crate) use serve::{ERROR_SCHEMA, Served, error_layout};
 
@@ -84,7 +85,7 @@ pub(crate) struct Registry {
 /// A rendered arrangement.
 #[derive(Clone)]
 pub(crate) struct ArrangedRows<'s> {
-    pub arranged: Arranged<'s, TraceAgent<Spine>>,
+    pub arranged: ArrangedStream<'s, TraceAgent<Spine>>,
     pub codec: RowCodec,
 }
 
@@ -223,6 +224,11 @@ impl<'s, 'r> Renderer<'s, 'r> {
                 let rendered = recompute::render(rows, fragment, &input.layout, &node.schema, owns_empty)?;
                 Ok(self.keep(rendered))
             }
+            Operator::CoGroup { inputs, optional } => {
+                let sides = inputs.iter().map(|i| self.side(i)).collect::<SqlResult<Vec<_>>>()?;
+                let rendered = co_group::render(sides, optional.clone(), &node.schema)?;
+                Ok(self.keep(rendered))
+            }
             Operator::Join { left, right, kind, condition } => {
                 let left_rows = self.arrange(&left.input, &left.layout)?;
                 let right_rows = self.arrange(&right.input, &right.layout)?;
@@ -237,9 +243,31 @@ impl<'s, 'r> Renderer<'s, 'r> {
         }
     }
 
+    /// An input of a co-group: the accumulators themselves where it is a grouped aggregate that nobody has arranged.
+    fn side(&mut self, input: &Arranged) -> SqlResult<co_group::Side<'s>> {
+        let node = &input.input;
+        let name = arrangement_name(node, &input.layout);
+        let arranged = self.arrangements.contains_key(&name) || self.registry.shared.contains_key(&name);
+        let Operator::Reduce { input: below, key, aggregates, always: None } = &node.operator else {
+            return Ok(co_group::Side::Arranged(self.arrange(node, &input.layout)?));
+        };
+        let by_group = input.layout == Layout::new((0..*key).collect(), node.schema.fields().len());
+        if arranged || !by_group || self.streams.contains_key(&node.fingerprint) {
+            return Ok(co_group::Side::Arranged(self.arrange(node, &input.layout)?));
+        }
+        let stream = self.stream(below)?;
+        let groups = || reduce::Groups::new(&below.schema, *key, aggregates);
+        Ok(co_group::Side::Reduced {
+            stream: reduce::combine(stream, groups()?),
+            groups: Box::new(groups()?),
+            codec: RowCodec::new(&input.layout.fields(&node.schema), *key)?,
+            gauge: self.gauge("CoGroup: accumulators".to_string()),
+        })
+    }
+
     /// The node's rows arranged so: shared if any dataflow has them already, else arranged here and offered to others.
     pub(crate) fn arrange(&mut self, node: &NodeRef, layout: &Layout) -> SqlResult<ArrangedRows<'s>> {
-        let name = format!("{} by {}", node.fingerprint, layout_text(layout));
+        let name = arrangement_name(node, layout);
         if let Some(rows) = self.arrangements.get(&name) {
             return Ok(rows.clone());
         }
@@ -333,6 +361,11 @@ impl<'s, 'r> Renderer<'s, 'r> {
         self.clocks.push(input);
         stream
     }
+}
+
+/// What an arrangement is known by.
+fn arrangement_name(node: &NodeRef, layout: &Layout) -> String {
+    format!("{} by {}", node.fingerprint, layout_text(layout))
 }
 
 /// Rows in a codec's order as columns in the row's own order.

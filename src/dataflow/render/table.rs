@@ -21,6 +21,7 @@ use super::join::{Row, fetch};
 use super::{Gauge, Meter, Renderer, fail, serve};
 use crate::dataflow::operator::{Closing, ErrorChange, Out, at_once, on_tick2};
 use crate::dataflow::reading::{compact, flatten, prior};
+use crate::dataflow::trace::sort::sort_words;
 use crate::dataflow::trace::{self, Gather, RowDistributor, Spine};
 use crate::model::RowBuf;
 use crate::model::codec::RowCodec;
@@ -274,9 +275,13 @@ impl Upsert {
                 self.quarantine.entry(row.key.into()).or_default().push((row.sequence, row.error));
             }
         }
-        let mut events: Vec<Event<'_>> =
+        let unsorted: Vec<Event<'_>> =
             rows.iter().flat_map(|r| r.iter()).map(|(word, row, _)| Event::read(word, row)).collect();
-        events.sort_unstable_by(|a, b| (a.word, a.row, a.sequence).cmp(&(b.word, b.row, b.sequence)));
+        let order = sort_words(&unsorted.iter().map(|e| e.word).collect::<Vec<u64>>());
+        let mut events: Vec<Event<'_>> = order.into_iter().map(|(_, at)| unsorted[at as usize]).collect();
+        for same in events.chunk_by_mut(|a, b| a.word == b.word).filter(|same| same.len() > 1) {
+            same.sort_unstable_by(|a, b| (a.row, a.sequence).cmp(&(b.row, b.sequence)));
+        }
         let mut words: Vec<u64> = events.iter().map(|e| e.word).collect();
         words.dedup();
         let trace = Rc::clone(&self.trace);

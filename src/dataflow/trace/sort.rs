@@ -87,7 +87,7 @@ fn sort_group(rows: &RowBuf, group: &mut [Entry]) {
 }
 
 /// Row numbers with their words, by word.
-fn sort_words(words: &[u64]) -> Vec<Entry> {
+pub(crate) fn sort_words(words: &[u64]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = words.iter().zip(0..).map(|(word, index)| (*word, index)).collect();
     if words.is_sorted() {
         return entries;

@@ -81,9 +81,13 @@ impl CsvDecoder {
             }
         };
         let Some(layout) = &layout.0 else {
-            let is_header = self.options.header;
-            layout.0 = Some(if is_header { self.by_header(text) } else { self.by_position() });
-            return if is_header { () } else { self.push(record, position, layout, rows, unknown) };
+            if self.options.header {
+                layout.0 = Some(self.by_header(text));
+            } else {
+                layout.0 = Some(self.by_position());
+                self.push(record, position, layout, rows, unknown);
+            }
+            return;
         };
         let mut cells = vec![Cell::Null; self.names.len()];
         let mut op = Op::Upsert;

@@ -73,11 +73,18 @@ impl JsonDecoder {
     }
 }
 
-/// serde_json counts lines within the record; its record is one line.
 fn syntax_message(error: &serde_json::Error) -> String {
+    let place = match error.column() {
+        0 => String::new(),
+        column => format!(" at column {column}"),
+    };
+    format!("invalid input syntax for type json: {}{place}", reason(error))
+}
+
+/// serde_json's message without its place, as its lines are counted within the record.
+fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let reason = text.split(" at line ").next().unwrap_or(&text);
-    format!("invalid input syntax for type json: {reason} at column {}", error.column())
+    text.split(" at line ").next().unwrap_or(&text).to_string()
 }
 
 struct Object<'s, 'a> {
@@ -121,12 +128,12 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
             let raw = map.next_value::<&'a RawValue>()?.get();
             let cell = match cell(raw) {
                 Ok(cell) => cell,
-                Err(reason) => {
+                Err(error) => {
                     let name = match slot {
                         Slot::Column(index) => self.decoder.names[index].as_str(),
                         _ => super::OP_FIELD,
                     };
-                    let message = format!("column \"{name}\": invalid JSON string: {reason}");
+                    let message = format!("column \"{name}\": invalid JSON string: {}", reason(&error));
                     self.fields.fault.get_or_insert(Fault::new(code::INVALID_TEXT_REPRESENTATION, message));
                     continue;
                 }

@@ -20,8 +20,8 @@
 //!
 //! A column without a value is NULL; NULL in a NOT NULL, key or version column makes a bad row (`23502`). Fields that are no
 //! column are passed over and counted. The field `__op` says what a row asks for: `delete`, `d` or `D` deletes the row of its
-//! key (the other columns need no value then), anything else PostgreSQL-ish for writing (`upsert`, `insert`, `update`, `c`, `u`,
-//! `r`, empty, absent) upserts, and any other word is refused. Nothing is case-folded: names must match exactly.
+//! key (the other columns need no value then); `upsert`, `insert`, `update`, their change-capture letters `i`, `u`, `c`, `r`, an
+//! empty text and its absence upsert; any other word makes a bad row. Names are matched exactly, without folding case.
 //!
 //! Why not `arrow::json` for whole rows: it reads `1.9` as the integer 1, cuts decimals instead of rounding, reads timestamp
 //! numbers in the column's unit, can't keep nested JSON as text and can't count unknown columns.
@@ -30,6 +30,8 @@ mod column;
 mod csv;
 mod json;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::BTreeSet;
@@ -83,7 +85,7 @@ impl UnknownColumns {
 
 enum Format {
     Json(JsonDecoder),
-    Csv(CsvDecoder),
+    Csv(Box<CsvDecoder>),
 }
 
 /// Turns records into rows of one table.
@@ -107,7 +109,9 @@ impl Decoder {
     /// # Errors
     /// A column whose type no input can carry.
     pub fn csv(table: &TableDef, options: CsvOptions) -> SqlResult<Decoder> {
-        Ok(Decoder::with_format(table, Rows::new(table)?, |table| Format::Csv(CsvDecoder::new(table, options))))
+        Ok(Decoder::with_format(table, Rows::new(table)?, |table| {
+            Format::Csv(Box::new(CsvDecoder::new(table, options)))
+        }))
     }
 
     fn with_format(table: &TableDef, rows: Rows, format: impl FnOnce(&TableDef) -> Format) -> Decoder {

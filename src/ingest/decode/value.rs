@@ -293,3 +293,125 @@ pub(super) fn bytes<'c>(cell: &'c Cell<'_>) -> Result<Cow<'c, [u8]>, Fault> {
     let pairs = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16));
     pairs.collect::<Result<Vec<_>, _>>().map(Cow::Owned).map_err(|_| invalid())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Cell<'_> {
+        Cell::Number(text)
+    }
+
+    fn words(text: &str) -> Cell<'_> {
+        Cell::Text(Cow::Borrowed(text))
+    }
+
+    fn code_of<T: std::fmt::Debug>(result: Result<T, Fault>) -> &'static str {
+        result.expect_err("no value").code
+    }
+
+    #[test]
+    fn integers_are_exact_and_bounded() {
+        let int = DataType::Int32;
+        assert_eq!(integer::<i64>(&number("9223372036854775807"), &DataType::Int64), Ok(i64::MAX));
+        assert_eq!(integer::<i64>(&number("-9223372036854775808"), &DataType::Int64), Ok(i64::MIN));
+        assert_eq!(integer::<u64>(&number("18446744073709551615"), &DataType::UInt64), Ok(u64::MAX));
+        assert_eq!(integer::<i32>(&words(" -7 "), &int), Ok(-7));
+        assert_eq!(integer::<i32>(&number("1.0"), &int), Ok(1));
+        assert_eq!(integer::<i32>(&number("12e2"), &int), Ok(1200));
+        assert_eq!(code_of(integer::<i32>(&number("2147483648"), &int)), "22003");
+        assert_eq!(code_of(integer::<i64>(&number("1e99999999999"), &int)), "22003");
+        assert_eq!(code_of(integer::<i64>(&number("1e99"), &int)), "22003");
+        for wrong in ["1.5", "", "-", "0x1", "1 2", "१"] {
+            assert_eq!(code_of(integer::<i32>(&words(wrong), &int)), "22P02", "{wrong}");
+        }
+        assert_eq!(code_of(integer::<i32>(&Cell::Bool(true), &int)), "22P02");
+    }
+
+    #[test]
+    fn decimals_are_exact_and_round_half_away_from_zero() {
+        let money = DataType::Decimal128(10, 2);
+        let read = |text: &'static str| decimal(&words(text), 10, 2, &money);
+        for (text, expected) in [
+            ("0.1", 10),
+            ("12345678.90", 1_234_567_890),
+            ("1.005", 101),
+            ("-1.005", -101),
+            ("1.004999999999999999999999999999999999999999999999", 100),
+            ("1e3", 100_000),
+            ("12.5e-1", 125),
+            ("5e-3", 1),
+            ("4e-3", 0),
+            ("1e-999999", 0),
+            ("+7.", 700),
+            (".5", 50),
+            ("000000000000000000000000000000000000000000001", 100),
+        ] {
+            assert_eq!(read(text), Ok(expected), "{text}");
+        }
+        for text in ["100000000", "99999999.995", "1e40", "-1e9"] {
+            assert_eq!(code_of(read(text)), "22003", "{text}");
+        }
+        for text in ["", ".", "-", "1.2.3", "NaN", "1e", "12a", "e5"] {
+            assert_eq!(code_of(read(text)), "22P02", "{text}");
+        }
+        assert_eq!(
+            decimal(&number("184467440737095516.16"), 38, 2, &DataType::Decimal128(38, 2)),
+            Ok(18446744073709551616)
+        );
+    }
+
+    #[test]
+    fn floats_know_infinity_from_overflow() {
+        let double = DataType::Float64;
+        assert_eq!(float(&number("1.5e3"), &double), Ok(1500.0));
+        assert!(float(&words("NaN"), &double).is_ok_and(f64::is_nan));
+        assert_eq!(float(&words("-Infinity"), &double), Ok(f64::NEG_INFINITY));
+        assert_eq!(code_of(float(&number("1e999"), &double)), "22003");
+        assert_eq!(code_of(float(&number("1e39"), &DataType::Float32)), "22003");
+        assert_eq!(code_of(float(&words("one"), &double)), "22P02");
+    }
+
+    #[test]
+    fn timestamps_take_zones_and_epoch_milliseconds() {
+        let zoned = DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()));
+        let read = |cell: &Cell<'_>| timestamp(cell, TimeUnit::Microsecond, &zoned);
+        let expected = Ok(1_700_000_000_123_000);
+        assert_eq!(read(&words("2023-11-14T22:13:20.123Z")), expected);
+        assert_eq!(read(&words("2023-11-15T06:13:20.123+08:00")), expected);
+        assert_eq!(read(&words("2023-11-14 22:13:20.123")), expected);
+        assert_eq!(read(&number("1700000000123")), expected);
+        assert_eq!(read(&words("2023-11-14")), Ok(1_699_920_000_000_000));
+        assert_eq!(code_of(read(&words("yesterday"))), "22007");
+        assert_eq!(code_of(read(&words("2023-02-30T00:00:00Z"))), "22007");
+        assert_eq!(code_of(read(&number("99999999999999999"))), "22003");
+        let nanoseconds = DataType::Timestamp(TimeUnit::Nanosecond, None);
+        assert_eq!(code_of(timestamp(&words("9999-01-01T00:00:00Z"), TimeUnit::Nanosecond, &nanoseconds)), "22003");
+    }
+
+    #[test]
+    fn text_keeps_nested_json_compact_and_numbers_as_written() {
+        let raw = "{ \"a\" : [1.10, \"x  \\\" y\"] ,\n \"b\":null}";
+        assert_eq!(text(&Cell::Nested(raw)), Ok(Cow::Borrowed("{\"a\":[1.10,\"x  \\\" y\"],\"b\":null}")));
+        assert_eq!(text(&number("1.10")), Ok(Cow::Borrowed("1.10")));
+        assert_eq!(text(&Cell::Bool(false)), Ok(Cow::Borrowed("false")));
+        assert_eq!(code_of(text(&words("a\0b"))), "22P05");
+    }
+
+    #[test]
+    fn booleans_and_bytes_read_what_postgresql_reads() {
+        assert_eq!(boolean(&words(" Yes ")), Ok(true));
+        assert_eq!(boolean(&number("0")), Ok(false));
+        assert_eq!(code_of(boolean(&words("maybe"))), "22P02");
+        assert_eq!(bytes(&words("\\xDEad")), Ok(Cow::Owned(vec![0xde, 0xad])));
+        assert_eq!(bytes(&words("plain")), Ok(Cow::Borrowed(b"plain".as_slice())));
+        assert_eq!(code_of(bytes(&words("\\xabc"))), "22P02");
+        assert_eq!(code_of(bytes(&words("\\xé1"))), "22P02");
+    }
+
+    #[test]
+    fn long_values_are_cut_in_messages() {
+        let fault = Fault::syntax(&DataType::Int32, &"é".repeat(500));
+        assert_eq!(fault.message, format!("invalid input syntax for type integer: \"{}…\"", "é".repeat(100)));
+    }
+}

@@ -18,6 +18,8 @@
 mod batches;
 mod event;
 mod source;
+#[cfg(test)]
+mod tests;
 mod truth;
 mod world;
 pub mod write;

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::batches::input_batch;
 use super::event::{Event, Stream};
 use super::world::World;
-use crate::connect::file::PassEnd;
+use crate::connect::PassEnd;
 use crate::ingest::driver::{BATCH_ROWS_MAX, Outbox, Source, SourceError};
 use crate::ingest::options::SimulatorOptions;
 use crate::model::{RelationId, SqlError, TableDef};

@@ -36,8 +36,7 @@ impl Side {
     }
 
     fn is_unique(&self) -> bool {
-        let key = &self.arranged.layout.key;
-        self.arranged.input.unique.iter().any(|u| u.iter().all(|c| key.contains(c)))
+        is_unique(&self.arranged)
     }
 }
 
@@ -118,8 +117,11 @@ impl Lowering<'_> {
         if !nulls_match {
             // NULL equals nothing: such rows cannot meet a partner. Dropped where only pairs count; on the preserved side they
             // stay, and find none, since the other side's are gone.
-            for key in &right_keys {
-                right_filtered = self.not_null(right_filtered, key);
+            for (left_key, right_key) in left_keys.iter().zip(&right_keys) {
+                // A key that is never NULL on the left meets no NULL on the right.
+                if !self.known_not_null(&left, left_key) {
+                    right_filtered = self.not_null(right_filtered, right_key);
+                }
             }
             if matches!(kind, JoinKind::Inner | JoinKind::Semi) {
                 for key in &left_keys {
@@ -179,14 +181,17 @@ impl Lowering<'_> {
     }
 
     fn not_null(&mut self, node: NodeRef, key: &ExprRef) -> NodeRef {
-        let known = match super::column_index(key) {
-            Some(column) => self.never_null(&node, column),
-            None => key.downcast_ref::<Literal>().is_some_and(|l| !l.value().is_null()),
-        };
-        if known {
+        if self.known_not_null(&node, key) {
             return node;
         }
         self.map_filter(node, Arc::new(IsNotNullExpr::new(Arc::clone(key))))
+    }
+
+    fn known_not_null(&self, node: &NodeRef, key: &ExprRef) -> bool {
+        match super::column_index(key) {
+            Some(column) => self.never_null(node, column),
+            None => key.downcast_ref::<Literal>().is_some_and(|l| !l.value().is_null()),
+        }
     }
 
     /// Whether a column comes unchanged from a NOT NULL column of a relation.
@@ -202,8 +207,16 @@ impl Lowering<'_> {
                 }
                 _ => false,
             },
+            Operator::Join { left, kind, .. } if *kind != JoinKind::Full => self.never_null_in(left, column),
+            Operator::CoGroup { inputs, .. } => self.never_null_in(&inputs[0], column),
+            Operator::Reduce { input, key, always: None, .. } if column < *key => self.never_null(input, column),
             _ => false,
         }
+    }
+
+    /// The same of a column of rows that come out in an arrangement's order.
+    fn never_null_in(&self, arranged: &Arranged, column: usize) -> bool {
+        arranged.layout.columns().get(column).is_some_and(|c| self.never_null(&arranged.input, *c))
     }
 
     fn any_null(&mut self, node: NodeRef, keys: &[ExprRef]) -> NodeRef {
@@ -312,12 +325,89 @@ impl Lowering<'_> {
             if kind == JoinKind::Inner { (condition, None) } else { (None, condition) };
         let expressions = self.join_output(&schema, &left, widths, kind, flags, right_position)?;
         debug_assert_eq!(keys + left_rest + right_rest, keys + left.rest() + right.rest());
-        let operator = Operator::Join { left: left.arranged, right: right.arranged, kind, condition: outer_condition };
-        let mut node = self.node(operator, Arc::clone(&schema), unique);
+        let chained = if outer_condition.is_none() { self.co_group(&left, &right, kind, &schema)? } else { None };
+        let mut node = match chained {
+            Some(node) => node,
+            None => {
+                let operator =
+                    Operator::Join { left: left.arranged, right: right.arranged, kind, condition: outer_condition };
+                self.node(operator, Arc::clone(&schema), unique)
+            }
+        };
         if let Some(condition) = inner_condition {
             node = self.map_filter(node, condition);
         }
         Ok(self.map_project(node, expressions, &schema))
+    }
+
+    /// The join as part of a co-group, if its left input is itself such a join on the same key: rows as the join would yield them.
+    fn co_group(
+        &mut self,
+        left: &Side,
+        right: &Side,
+        kind: JoinKind,
+        schema: &SchemaRef,
+    ) -> SqlResult<Option<NodeRef>> {
+        let keys = left.keys();
+        if !matches!(kind, JoinKind::Inner | JoinKind::Left) || keys == 0 || !right.is_unique() {
+            return Ok(None);
+        }
+        // Down through projections to the join below, following the key.
+        let layout = &left.arranged.layout;
+        let (mut below, mut key, mut maps) = (&left.arranged.input, layout.key.clone(), vec![]);
+        while let Operator::Map { input, steps } = &below.operator {
+            let [Step::Project(expressions, _)] = steps.as_slice() else { return Ok(None) };
+            let Some(through) = key.iter().map(|k| super::column_index(&expressions[*k])).collect() else {
+                return Ok(None);
+            };
+            key = through;
+            maps.push(expressions);
+            below = input;
+        }
+        let (mut inputs, mut optional) = match &below.operator {
+            Operator::Join { left, right, kind, condition: None }
+                if matches!(kind, JoinKind::Inner | JoinKind::Left) && is_unique(right) =>
+            {
+                (vec![copy(left), copy(right)], vec![false, *kind == JoinKind::Left])
+            }
+            Operator::CoGroup { inputs, optional } => (inputs.iter().map(copy).collect(), optional.clone()),
+            _ => return Ok(None),
+        };
+        if key.iter().enumerate().any(|(at, column)| *column != at) || inputs[0].layout.key.len() != keys {
+            return Ok(None);
+        }
+        let (flags, rest) = (optional.iter().filter(|o| **o).count(), right.rest());
+        let values = below.schema.fields().len() - flags;
+        let remap = |i: usize| if i < values { i } else { i + rest };
+        inputs.push(copy(&right.arranged));
+        optional.push(kind == JoinKind::Left);
+        let mut fields: Vec<Arc<Field>> = below.schema.fields()[..values].to_vec();
+        fields.extend(layout_fields(right).into_iter().skip(keys));
+        fields.extend(below.schema.fields()[values..].iter().cloned());
+        let mut carried: Vec<usize> = (values..values + rest).collect();
+        if kind == JoinKind::Left {
+            carried.push(fields.len());
+            fields.push(Arc::new(Field::new("right_matched", DataType::Boolean, true)));
+        }
+        let unique = below.unique.iter().map(|u| u.iter().map(|c| remap(*c)).collect()).collect();
+        let mut node = self.node(Operator::CoGroup { inputs, optional }, Arc::new(Schema::new(fields)), unique);
+        // The projections in between, the new columns carried along at their end.
+        let mut lowest = true;
+        for expressions in maps.into_iter().rev() {
+            let mut all = vec![];
+            for expression in expressions {
+                all.push(if lowest { shift_columns(expression, remap)? } else { Arc::clone(expression) });
+            }
+            let width = all.len();
+            all.extend(carried.iter().map(|c| column(&node, *c)));
+            let names = Arc::new(Schema::new(vec![] as Vec<Field>));
+            node = self.map_project(node, all, &names);
+            carried = (width..width + carried.len()).collect();
+            lowest = false;
+        }
+        let first = layout.columns().into_iter().map(|c| if lowest { remap(c) } else { c });
+        let expressions = first.chain(carried).map(|c| column(&node, c)).collect();
+        Ok(Some(self.map_project(node, expressions, schema)))
     }
 
     /// Left columns then right columns, read from a join's output row.
@@ -387,6 +477,16 @@ impl Lowering<'_> {
         let key = schema.fields().len();
         self.node(Operator::Reduce { input, key, aggregates: vec![], always: None }, schema, vec![(0..key).collect()])
     }
+}
+
+/// Whether at most one row has each key.
+fn is_unique(arranged: &Arranged) -> bool {
+    let key = &arranged.layout.key;
+    arranged.input.unique.iter().any(|u| u.iter().all(|c| key.contains(c)))
+}
+
+fn copy(arranged: &Arranged) -> Arranged {
+    Arranged { input: Arc::clone(&arranged.input), layout: arranged.layout.clone() }
 }
 
 fn dedup(key: &[usize]) -> Vec<usize> {

@@ -21,6 +21,7 @@ use datafusion::physical_plan::PhysicalExpr;
 
 use super::error::from_datafusion;
 use super::lir::{Layout, Node, NodeRef, Operator, Plan, Step};
+use super::overflow::checked;
 use crate::model::{RelationId, SqlError, SqlResult};
 
 /// A physical expression.
@@ -173,7 +174,8 @@ impl Lowering<'_> {
                 .detail("a view that computes with now() would change every instant")
                 .hint("filter with WHERE event_time > now() - INTERVAL '5 minutes', and compute ages where the view is read"));
         }
-        self.state.create_physical_expr(expression.clone(), schema).map_err(|e| self.error(e))
+        let physical = self.state.create_physical_expr(expression.clone(), schema);
+        physical.and_then(checked).map_err(|e| self.error(e))
     }
 
     fn refuse_subquery(&self, expression: &Expr) -> SqlResult<()> {

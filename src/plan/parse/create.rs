@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use datafusion::sql::sqlparser::ast::{CreateTableOptions, CreateView, Ident, SetExpr, Statement as SqlStatement};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use super::normal::normalize;
 use super::reader::{Reader, check_own_schema, relation_name};
 use super::{session, table};
 use crate::model::error::code;
@@ -40,7 +41,7 @@ pub(super) fn create(reader: &mut Reader) -> SqlResult<StatementKind> {
 }
 
 /// A view as sqlparser read it; `start` is behind `CREATE`.
-fn view(reader: &Reader, view: CreateView, start: usize) -> SqlResult<StatementKind> {
+fn view(reader: &Reader, mut view: CreateView, start: usize) -> SqlResult<StatementKind> {
     let refuse = |what: &str| Err(SqlError::unsupported(format!("{what} is not supported in CREATE VIEW")).at(start));
     let name = relation_name(&view.name)
         .and_then(|name| check_own_schema(&name).map(|()| name))
@@ -54,6 +55,7 @@ fn view(reader: &Reader, view: CreateView, start: usize) -> SqlResult<StatementK
     if matches!(view.query.body.as_ref(), SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_)) {
         return refuse("a data-modifying statement");
     }
+    normalize(view.query.as_mut());
     let mut columns = Vec::new();
     let mut seen = HashSet::new();
     for column in &view.columns {
@@ -89,6 +91,9 @@ fn index(reader: &mut Reader) -> SqlResult<StatementKind> {
     let mut columns: Vec<String> = Vec::new();
     reader.list(|reader| {
         let start = reader.here();
+        if matches!(reader.peek(), Token::RParen | Token::EOF) {
+            return Err(reader.unexpected("a column name"));
+        }
         let is_name =
             matches!(reader.peek(), Token::Word(_)) && reader.parser.peek_nth_token_ref(1).token != Token::LParen;
         if !is_name {

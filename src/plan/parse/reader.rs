@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{Ident, ObjectName, Query, SetExpr, Stateme
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
+use super::normal::normalize;
 use super::{DIALECT, lower_first};
 use crate::model::error::code;
 use crate::model::{SqlError, SqlResult};
@@ -94,14 +95,16 @@ impl<'a> Reader<'a> {
     /// One query, by sqlparser. Data-modifying bodies are refused.
     pub(super) fn query(&mut self) -> SqlResult<Box<Query>> {
         let start = self.here();
-        let query = self.parser.parse_query().map_err(|error| self.refused(error))?;
+        let mut query = self.parser.parse_query().map_err(|error| self.refused(error))?;
         match query.body.as_ref() {
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                Err(SqlError::unsupported("WITH before INSERT, UPDATE, DELETE or MERGE is not supported")
-                    .hint("put the WITH into the statement's own query, as in INSERT INTO t WITH … SELECT …")
-                    .at(start))
+                let message = "data-modifying statements inside a query are not supported";
+                Err(SqlError::unsupported(message).hint("write INSERT INTO t WITH … SELECT …").at(start))
             }
-            _ => Ok(query),
+            _ => {
+                normalize(query.as_mut());
+                Ok(query)
+            }
         }
     }
 

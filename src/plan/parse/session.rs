@@ -75,6 +75,9 @@ fn explain(reader: &mut Reader) -> SqlResult<StatementKind> {
         if let Some(option) = options.keys().find(|option| !matches!(option.as_str(), "verbose" | "format" | "costs")) {
             return Err(SqlError::unsupported(format!("EXPLAIN option \"{option}\" is not supported")).at(start));
         }
+        if let Some(format) = options.get("format").filter(|format| !format.eq_ignore_ascii_case("text")) {
+            return Err(SqlError::unsupported(format!("EXPLAIN format \"{format}\" is not supported")).at(start));
+        }
         verbose = options.get("verbose").is_some_and(|value| is_true(value));
     } else if reader.at("analyze") {
         return Err(SqlError::unsupported("EXPLAIN ANALYZE is not supported")

@@ -19,7 +19,7 @@ use crate::plan::types::{arrow_type, is_version_type, postgres_name};
 /// As in PostgreSQL.
 const COLUMNS_MAX: usize = 1600;
 /// Columns that `SUBSCRIBE` puts before a relation's own.
-const SYSTEM_COLUMNS: [&str; 2] = ["trueup_tick", "trueup_diff"];
+pub(crate) const SYSTEM_COLUMNS: [&str; 2] = ["trueup_tick", "trueup_diff"];
 
 /// A column as written.
 struct Column {

@@ -55,11 +55,16 @@ impl Groups {
         })
     }
 
+    /// The group's slot, if there is one.
+    pub fn find(&self, word: u64, key: &[u8]) -> Option<u32> {
+        let (words, keys) = (&self.words, &self.keys);
+        self.table.find(word, |s| words[*s as usize] == word && *keys[*s as usize] == *key).copied()
+    }
+
     /// The group's slot, made if there is none.
     pub fn slot(&mut self, word: u64, key: &[u8]) -> u32 {
-        let (words, keys) = (&self.words, &self.keys);
-        if let Some(slot) = self.table.find(word, |s| words[*s as usize] == word && *keys[*s as usize] == *key) {
-            return *slot;
+        if let Some(slot) = self.find(word, key) {
+            return slot;
         }
         self.key_bytes += key.len();
         let slot = match self.free.pop() {
@@ -80,8 +85,25 @@ impl Groups {
         slot
     }
 
-    /// Forgets an empty group.
-    pub fn release(&mut self, slot: u32) {
+    /// Key columns and aggregates of groups; those that overflow are NULL and marked in `failed`.
+    pub fn columns(&self, slots: &[u32], failed: &mut [bool]) -> SqlResult<Vec<ArrayRef>> {
+        let mut columns = self.codec.decode_keys(slots.iter().map(|s| &*self.keys[*s as usize]))?;
+        for state in &self.states {
+            columns.push(state.finish(slots, failed)?);
+        }
+        Ok(columns)
+    }
+
+    /// Forgets a group without rows.
+    pub fn release_if_empty(&mut self, slot: u32) {
+        let rows = self.rows[slot as usize];
+        assert!(rows >= 0, "a group holds {rows} rows");
+        if rows == 0 {
+            self.release(slot);
+        }
+    }
+
+    fn release(&mut self, slot: u32) {
         let word = self.words[slot as usize];
         if let Ok(entry) = self.table.find_entry(word, |s| *s == slot) {
             entry.remove();
@@ -145,11 +167,6 @@ impl Groups {
         for state in &mut self.states {
             state.merge(slot as usize, &mut bytes);
         }
-    }
-
-    /// Key bytes of a group.
-    pub fn key(&self, slot: u32) -> &[u8] {
-        &self.keys[slot as usize]
     }
 
     /// Groups held and bytes they take, about.

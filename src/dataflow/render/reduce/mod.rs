@@ -14,18 +14,18 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use timely::container::NoopBuilder;
+use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
 use timely::dataflow::operators::Operator as _;
 
-use super::map::{keep, payload};
+use super::map::keep;
 use super::{Gauge, fail};
 use crate::dataflow::operator::{Closing, ErrorChange, ErrorStream, Out, RowStream, on_tick};
 use crate::dataflow::trace::{RowDistributor, route};
-use crate::model::RowBuf;
 use crate::model::error::code;
-use crate::model::{Changes, SqlResult};
+use crate::model::{Changes, Diff, RowBuf, SqlResult, Tick};
 use crate::plan::lir::Aggregate;
-use groups::Groups;
+pub(crate) use groups::Groups;
 
 /// What a reduce is made of.
 pub(crate) struct Reduce<'a> {
@@ -39,10 +39,9 @@ pub(crate) struct Reduce<'a> {
     pub gauge: Rc<Gauge>,
 }
 
-/// Renders it.
-pub(crate) fn render<'s>(input: RowStream<'s>, reduce: Reduce<'_>) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
-    let mut local = Groups::new(reduce.input, reduce.key, reduce.aggregates)?;
-    let combined = input.unary::<NoopBuilder<RowBuf>, _, _, _>(Pipeline, "Combine", move |_, _| {
+/// Per container and group, the sum of its changes, ready to be exchanged.
+pub(crate) fn combine<'s>(input: RowStream<'s>, mut local: Groups) -> Stream<'s, Tick, RowBuf> {
+    input.unary::<NoopBuilder<RowBuf>, _, _, _>(Pipeline, "Combine", move |_, _| {
         move |input, output| {
             input.for_each(|capability, data: &mut Vec<Changes>| {
                 for changes in data.drain(..) {
@@ -55,7 +54,12 @@ pub(crate) fn render<'s>(input: RowStream<'s>, reduce: Reduce<'_>) -> SqlResult<
                 }
             });
         }
-    });
+    })
+}
+
+/// Renders it.
+pub(crate) fn render<'s>(input: RowStream<'s>, reduce: Reduce<'_>) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
+    let combined = combine(input, Groups::new(reduce.input, reduce.key, reduce.aggregates)?);
     let mut owned = Owned::new(&reduce)?;
     Ok(on_tick(combined, DistributorPact(RowDistributor::new), "Reduce", move |data, closing, out| {
         owned.close(data, closing, out).unwrap_or_else(fail);
@@ -126,10 +130,8 @@ impl Owned {
         self.emit(before, before_failed, after, after_failed, out)?;
         for slot in std::mem::take(&mut self.touched) {
             self.marks[slot as usize] = false;
-            let rows = self.groups.rows[slot as usize];
-            assert!(rows >= 0, "a group holds {rows} rows");
-            if rows == 0 && !self.pinned.contains(&slot) {
-                self.groups.release(slot);
+            if !self.pinned.contains(&slot) {
+                self.groups.release_if_empty(slot);
             }
         }
         self.gauge.set(self.groups.size());
@@ -144,11 +146,7 @@ impl Owned {
             .map(|s| i64::from(!nothing && (self.groups.rows[*s as usize] > 0 || self.pinned.contains(s))))
             .collect();
         let mut failed = vec![false; self.touched.len()];
-        let mut columns: Vec<ArrayRef> =
-            self.groups.codec.decode_keys(self.touched.iter().map(|s| self.groups.key(*s)))?;
-        for state in &self.groups.states {
-            columns.push(state.finish(&self.touched, &mut failed)?);
-        }
+        let columns = self.groups.columns(&self.touched, &mut failed)?;
         let options = RecordBatchOptions::new().with_row_count(Some(self.touched.len()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options)
             .map_err(|e| crate::model::SqlError::internal(e.to_string()))?;
@@ -171,25 +169,30 @@ impl Owned {
             changed.iter_mut().zip(distinct.values().iter()).for_each(|(c, d)| *c |= d);
         }
         for (changes, failed, sign) in [(before, before_failed, -1), (after, after_failed, 1)] {
-            let other_failed = |at: usize| failed[at];
-            let mask = BooleanArray::from_iter(
-                (0..changed.len()).map(|at| Some(changed[at] && changes.diffs[at] == 1 && !other_failed(at))),
-            );
+            let there: Vec<bool> = failed.iter().zip(&changes.diffs).map(|(f, d)| *f && *d == 1).collect();
+            report_failed(changes.batch.columns(), &there, sign, out);
+            let shown = |at: usize| changed[at] && changes.diffs[at] == 1 && !failed[at];
+            let mask = BooleanArray::from_iter((0..changed.len()).map(|at| Some(shown(at))));
             let mut kept = keep(&changes, &mask).map_err(internal)?;
             kept.diffs.iter_mut().for_each(|d| *d = sign);
-            for at in (0..changed.len()).filter(|at| failed[*at] && changes.diffs[*at] == 1) {
-                out.errors.push(ErrorChange {
-                    position: None,
-                    code: code::NUMERIC_VALUE_OUT_OF_RANGE.to_string(),
-                    message: "an aggregate is out of its type's range".to_string(),
-                    payload: payload(&changes.batch.slice(at, 1)),
-                    diff: sign,
-                });
-            }
             if !kept.diffs.is_empty() {
                 out.rows.push(kept);
             }
         }
         Ok(())
+    }
+}
+
+/// Lists the groups whose aggregates are out of range.
+pub(crate) fn report_failed<R>(columns: &[ArrayRef], failed: &[bool], sign: Diff, out: &mut Out<R>) {
+    for at in (0..failed.len()).filter(|at| failed[*at]) {
+        let text = |c: &ArrayRef| arrow::util::display::array_value_to_string(c, at).unwrap_or_default();
+        out.errors.push(ErrorChange {
+            position: None,
+            code: code::NUMERIC_VALUE_OUT_OF_RANGE.to_string(),
+            message: "an aggregate is out of its type's range".to_string(),
+            payload: format!("({})", columns.iter().map(text).collect::<Vec<_>>().join(", ")),
+            diff: sign,
+        });
     }
 }

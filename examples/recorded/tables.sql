@@ -1,0 +1,40 @@
+-- The flash sale's streams from recorded NDJSON files. Write them, then run the shipped views over them:
+--   trueup sim --seed 42 --orders 10000 --out recorded
+--   trueup run examples/recorded dataflows/order_state.sql dataflows/sales.sql
+-- mode = 'follow' keeps reading as the files grow (trueup sim --paced writes growing ones). Broken lines are in trueup.errors.
+
+CREATE TABLE orders (
+    order_id    BIGINT,
+    version     INT NOT NULL,
+    buyer_id    BIGINT NOT NULL,
+    product_id  INT NOT NULL,
+    channel     TEXT NOT NULL,
+    quantity    INT NOT NULL,
+    amount      DECIMAL(18, 2) NOT NULL,
+    status      TEXT NOT NULL,              -- placed, cancelled
+    placed_at   TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (order_id)
+) WITH VERSION COLUMN (version)
+WITH (connector = 'file', path = 'recorded/orders.ndjson', mode = 'follow') FORMAT PLAIN ENCODE JSON;
+
+CREATE TABLE payments (
+    payment_id  BIGINT,
+    version     INT NOT NULL,
+    order_id    BIGINT NOT NULL,
+    amount      DECIMAL(18, 2) NOT NULL,
+    status      TEXT NOT NULL,              -- authorised, captured, failed
+    paid_at     TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (payment_id)
+) WITH VERSION COLUMN (version)
+WITH (connector = 'file', path = 'recorded/payments.ndjson', mode = 'follow') FORMAT PLAIN ENCODE JSON;
+
+CREATE TABLE refunds (
+    refund_id   BIGINT,
+    version     INT NOT NULL,
+    order_id    BIGINT NOT NULL,
+    amount      DECIMAL(18, 2) NOT NULL,
+    status      TEXT NOT NULL,              -- requested, succeeded, failed
+    refunded_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (refund_id)
+) WITH VERSION COLUMN (version)
+WITH (connector = 'file', path = 'recorded/refunds.ndjson', mode = 'follow') FORMAT PLAIN ENCODE JSON;

@@ -1,0 +1,4 @@
+//! How the world reads and commands the database: the PostgreSQL protocol and HTTP.
+
+pub mod http;
+pub mod pg;

@@ -1,0 +1,63 @@
+//! The program from outside: exit codes, help, and the simulator's files.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn trueup(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trueup"));
+    command.args(arguments).current_dir(folder).env_remove("TRUEUP_CONFIG").output().expect("running trueup")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn exit_codes_tell_refused_input_from_wrong_usage() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("bad.toml"), "worker = 1\n").expect("writing a file");
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["--help"], 0, ""),
+        (&["check", "no/such.sql"], 1, "error: can't read no/such.sql: "),
+        (&["run", "--config", "bad.toml"], 1, "error: bad.toml: TOML parse error at line 1"),
+        (&["run", "--log", "a=b=c"], 1, "error: log filter \"a=b=c\""),
+        (&["run", "--workers", "many"], 2, "error: invalid value 'many'"),
+        (&["frobnicate"], 2, "error: unrecognized subcommand 'frobnicate'"),
+    ];
+    for (arguments, code, message) in cases {
+        let output = trueup(arguments, folder.path());
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+        assert!(errors.starts_with(message), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn every_command_helps_with_an_example() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for command in
+        [&["--help"][..], &["run", "--help"], &["check", "--help"], &["explain", "--help"], &["sim", "--help"]]
+    {
+        let output = trueup(command, folder.path());
+        assert_eq!(output.status.code(), Some(0), "{command:?}");
+        assert!(text(&output.stdout).contains("Example"), "{command:?}");
+    }
+}
+
+#[test]
+fn sim_writes_the_same_files_for_the_same_seed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (out, seed, format) in [("a", "7", "json"), ("b", "7", "json"), ("c", "8", "json"), ("d", "7", "csv")] {
+        let arguments = ["sim", "--orders", "200", "--seed", seed, "--out", out, "--format", format];
+        let output = trueup(&arguments, folder.path());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).starts_with("orders=2"), "{}", text(&output.stdout));
+    }
+    let read = |name: &str| std::fs::read(folder.path().join(name)).expect("a file");
+    for stream in ["orders", "payments", "refunds"] {
+        assert!(read(&format!("a/{stream}.ndjson")) == read(&format!("b/{stream}.ndjson")), "{stream}");
+        assert!(read(&format!("a/{stream}.ndjson")) != read(&format!("c/{stream}.ndjson")), "{stream}");
+        let lines = text(&read(&format!("a/{stream}.ndjson"))).lines().count();
+        assert_eq!(text(&read(&format!("d/{stream}.csv"))).lines().count(), lines + 1, "{stream}");
+    }
+}

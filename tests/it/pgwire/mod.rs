@@ -1,0 +1,10 @@
+//! The PostgreSQL port, through real clients: tokio-postgres, psycopg, psql, sqllogictest, and raw bytes where no client goes.
+
+mod clients;
+mod copy;
+mod extended;
+mod limits;
+mod raw;
+mod server;
+mod simple;
+mod subscribe;
