@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 use super::float_sum::take;
 use super::state::StateColumn;
 use crate::model::RowBuf;
+use crate::model::bytes::remix;
 use crate::model::codec::RowCodec;
 use crate::model::{Changes, SqlResult};
 use crate::plan::lir::Aggregate;
@@ -16,6 +17,7 @@ pub(crate) struct Groups {
     /// Encodes the group columns; a row is a key.
     pub codec: RowCodec,
     columns: Vec<usize>,
+    /// By scrambled word: a word may be the key itself, whose bits differ in a few places only.
     table: HashTable<u32>,
     words: Vec<u64>,
     keys: Vec<Box<[u8]>>,
@@ -58,7 +60,7 @@ impl Groups {
     /// The group's slot, if there is one.
     pub fn find(&self, word: u64, key: &[u8]) -> Option<u32> {
         let (words, keys) = (&self.words, &self.keys);
-        self.table.find(word, |s| words[*s as usize] == word && *keys[*s as usize] == *key).copied()
+        self.table.find(remix(word), |s| words[*s as usize] == word && *keys[*s as usize] == *key).copied()
     }
 
     /// The group's slot, made if there is none.
@@ -81,7 +83,7 @@ impl Groups {
             }
         };
         let words = &self.words;
-        self.table.insert_unique(word, slot, |s| words[*s as usize]);
+        self.table.insert_unique(remix(word), slot, |s| remix(words[*s as usize]));
         slot
     }
 
@@ -104,8 +106,8 @@ impl Groups {
     }
 
     fn release(&mut self, slot: u32) {
-        let word = self.words[slot as usize];
-        if let Ok(entry) = self.table.find_entry(word, |s| *s == slot) {
+        let hash = remix(self.words[slot as usize]);
+        if let Ok(entry) = self.table.find_entry(hash, |s| *s == slot) {
             entry.remove();
         }
         self.key_bytes -= self.keys[slot as usize].len();
