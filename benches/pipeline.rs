@@ -115,7 +115,11 @@ fn compare(arguments: &Arguments) -> Result<()> {
         runs.swap_remove(runs.len() / 2)
     };
     let runs: Vec<Run> = runs.into_values().map(median).collect();
-    if arguments.json { println!("{}", serde_json::to_string_pretty(&runs)?) } else { print(&runs) }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&runs)?)
+    } else {
+        print(&runs)
+    }
     Ok(())
 }
 
