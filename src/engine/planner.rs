@@ -21,6 +21,7 @@ use crate::plan::lir::{Layout, Node, Operator, Plan};
 use crate::plan::lower::{Relations, lower};
 use crate::plan::optimize::optimize;
 use crate::plan::output::view_output;
+use crate::plan::subquery::one_row_each;
 
 /// The logical plan of a query over the live relations.
 pub(crate) fn logical_plan(state: &DataFusionState, query: &Query, sql: &str) -> SqlResult<LogicalPlan> {
@@ -30,7 +31,8 @@ pub(crate) fn logical_plan(state: &DataFusionState, query: &Query, sql: &str) ->
 /// The logical plan of a query or a DML statement.
 pub(crate) fn statement_plan(state: &DataFusionState, statement: SqlStatement, sql: &str) -> SqlResult<LogicalPlan> {
     let statement = DataFusionStatement::Statement(Box::new(statement));
-    block_on(state.statement_to_plan(statement)).and_then(prefer_doubles).map_err(|e| from_datafusion(e, sql))
+    let planned = block_on(state.statement_to_plan(statement)).and_then(prefer_doubles).and_then(one_row_each);
+    planned.map_err(|e| from_datafusion(e, sql))
 }
 
 /// Names of the relations a plan scans, in subqueries too.

@@ -23,6 +23,7 @@ pub mod overflow;
 pub mod parse;
 pub mod place;
 pub mod statement;
+pub mod subquery;
 mod template;
 #[cfg(test)]
 mod testing;

@@ -319,3 +319,31 @@ async fn a_sum_out_of_range_is_an_error_that_leaves_when_it_fits_again() {
     assert_eq!(rows(&engine, "SELECT relation, code FROM trueup.errors").await, [""; 0]);
     engine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subquery_of_several_rows_is_an_error_until_there_is_one() {
+    let engine = start(2);
+    run(
+        &engine,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, ref BIGINT);
+         CREATE TABLE u (id BIGINT, n INT);
+         CREATE MATERIALIZED VIEW each AS SELECT id, (SELECT n FROM u WHERE u.id = t.ref) AS n FROM t;
+         CREATE MATERIALIZED VIEW one AS SELECT id, (SELECT n FROM u) AS n FROM t;
+         INSERT INTO t VALUES (1, 10), (2, 20), (3, 30);
+         INSERT INTO u VALUES (10, 7), (20, 8), (20, 9)",
+    )
+    .await;
+    let errors = "SELECT relation, code, message FROM trueup.errors";
+    let message = "21000|more than one row returned by a subquery used as an expression";
+    assert_eq!(rows(&engine, errors).await, [format!("each|{message}"), format!("one|{message}")]);
+    assert_eq!(rows(&engine, "SELECT * FROM each").await, ["1|7", "2|NULL", "3|NULL"]);
+    run(&engine, "DELETE FROM u WHERE n = 9").await;
+    assert_eq!(rows(&engine, errors).await, [format!("one|{message}")]);
+    assert_eq!(rows(&engine, "SELECT * FROM each").await, ["1|7", "2|8", "3|NULL"]);
+    run(&engine, "DELETE FROM u WHERE id = 10").await;
+    assert_eq!(rows(&engine, errors).await, [""; 0]);
+    assert_eq!(rows(&engine, "SELECT * FROM one").await, ["1|8", "2|8", "3|8"]);
+    let error = engine.query("SELECT (SELECT id FROM t)").await.expect_err("t has three rows");
+    assert_eq!(error.code, "21000");
+    engine.stop().await;
+}

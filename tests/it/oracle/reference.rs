@@ -22,6 +22,7 @@ use trueup::plan::now::{bind_now, contains_now};
 use trueup::plan::output::view_output;
 use trueup::plan::parse::parse;
 use trueup::plan::statement::StatementKind;
+use trueup::plan::subquery::one_row_each;
 
 /// A table whose rows the test puts in.
 #[derive(Debug)]
@@ -112,7 +113,7 @@ impl Batch {
         let statement = parse(sql).map_err(external)?.remove(0);
         let StatementKind::Query(query) = statement.kind else { return plan_err!("not a query") };
         let statement = Statement::Statement(Box::new(SqlStatement::Query(query)));
-        prefer_doubles(self.context.state().statement_to_plan(statement).await?)
+        prefer_doubles(self.context.state().statement_to_plan(statement).await?).and_then(one_row_each)
     }
 
     /// Plans a query.

@@ -40,4 +40,7 @@ pub const FIRSTS: &[&str] = &[
     "SELECT id, r FROM (SELECT id, row_number() OVER (PARTITION BY sku ORDER BY id) AS r FROM orders) t WHERE r > 1",
     "SELECT id FROM orders QUALIFY row_number() OVER (PARTITION BY channel ORDER BY id DESC) <= 2",
     "SELECT sku, r, amount FROM (SELECT sku, amount, row_number() OVER (PARTITION BY sku ORDER BY amount DESC, id) AS r FROM orders WHERE paid) t WHERE r <= 3 AND sku IS NOT NULL",
+    // More of the same, harder.
+    "SELECT DISTINCT ON (sku) sku, channel, amount FROM orders WHERE sku IS NOT NULL ORDER BY sku, id",
+    "SELECT sku, count(*) c FROM orders GROUP BY sku ORDER BY c DESC, sku LIMIT 2 OFFSET 1",
 ];

@@ -85,4 +85,15 @@ pub const JOINS: &[&str] = &[
     "SELECT o.id, l.n FROM orders o CROSS JOIN LATERAL (SELECT e.n FROM events e WHERE e.ref = o.id) l",
     "SELECT o.id, l.total FROM orders o CROSS JOIN LATERAL (SELECT count(*) AS total FROM events e WHERE e.ref = o.id) l",
     "SELECT o.id, l.total FROM orders o LEFT JOIN LATERAL (SELECT sum(e.n) AS total FROM events e WHERE e.ref = o.id) l ON true",
+    // More of the same, harder.
+    "SELECT a.sku, median(b.qty) FROM orders a JOIN orders b ON a.id = b.id + 1 GROUP BY a.sku",
+    "SELECT o.id, c.code FROM orders o LEFT JOIN codes c ON o.id = 5",
+    "SELECT o.id, c.code FROM orders o LEFT JOIN codes c ON false",
+    "SELECT o.id, c.code FROM orders o LEFT JOIN codes c ON NULL",
+    "SELECT o.id, c.code FROM orders o FULL JOIN codes c ON false",
+    "SELECT o.id, c.code FROM orders o JOIN codes c ON true WHERE o.id = 3",
+    "SELECT o.id, c.code FROM orders o JOIN codes c ON o.sku = c.sku AND c.sku = 2 AND o.sku = 2",
+    "SELECT o.id, c.code FROM orders o LEFT JOIN codes c ON o.sku = c.sku AND o.sku = 2",
+    "SELECT o.id, i.line, i.price FROM orders o JOIN LATERAL (SELECT line, price FROM items i WHERE i.order_id = o.id AND i.price > o.qty) i ON true",
+    "SELECT * FROM orders o NATURAL JOIN codes c",
 ];

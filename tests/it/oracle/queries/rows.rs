@@ -82,4 +82,8 @@ pub const ROWS: &[&str] = &[
     "SELECT order_id, unnest(marks) AS mark, unnest([line, 100]) AS other FROM items",
     "SELECT unnest([1, 2, 3]) AS n",
     "SELECT order_id, unnest(named_struct('day', day, 'tag', tag)) FROM items",
+    // More of the same, harder.
+    "SELECT id, amount FROM orders WHERE (channel, sku) IN (('web', 1), ('app', 2))",
+    "SELECT id, doc::text LIKE '{%' AS is_object, length(doc) FROM orders",
+    "SELECT id, amount::numeric(6,1) AS a, round(amount * 1.075, 2) AS b, amount / 7 AS c FROM orders",
 ];

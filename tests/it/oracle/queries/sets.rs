@@ -36,4 +36,6 @@ pub const SETS: &[&str] = &[
     "SELECT id FROM orders WHERE 1 = 0 UNION ALL SELECT weight FROM codes",
     "SELECT sku FROM codes WHERE sku IN (SELECT column1 FROM (VALUES (1), (2), (NULL)) v)",
     "SELECT g.n, o.id FROM (SELECT unnest([1, 2, 3]) AS n) g LEFT JOIN orders o ON o.sku = g.n",
+    // More of the same, harder.
+    "SELECT sku FROM orders WHERE paid UNION ALL SELECT sku FROM orders WHERE NOT paid",
 ];

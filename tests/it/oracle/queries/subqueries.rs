@@ -42,4 +42,21 @@ pub const SUBQUERIES: &[&str] = &[
     "SELECT t.sku, t.orders FROM (SELECT sku, count(*) AS orders FROM orders GROUP BY sku) t WHERE t.orders > 2",
     "SELECT a.sku, a.total, b.total AS other FROM (SELECT sku, sum(amount) AS total FROM orders GROUP BY sku) a
        LEFT JOIN (SELECT n, sum(amount) AS total FROM events GROUP BY n) b ON a.sku = b.n",
+    // More of the same, harder.
+    "SELECT id, (SELECT n FROM events e WHERE e.ref = o.id ORDER BY n, kind, small LIMIT 1) AS n FROM orders o",
+    "SELECT id FROM orders WHERE amount > (SELECT amount FROM orders ORDER BY id LIMIT 1)",
+    "SELECT id, CASE WHEN EXISTS (SELECT 1 FROM items i WHERE i.order_id = o.id) THEN 1 ELSE 0 END AS x FROM orders o",
+    "SELECT id FROM orders WHERE sku > ALL (SELECT n FROM events WHERE n IS NOT NULL AND kind = 'web')",
+    "SELECT id FROM orders WHERE sku <> ALL (SELECT n FROM events)",
+    "SELECT id FROM orders WHERE sku < ANY (SELECT n FROM events)",
+    "SELECT id FROM orders WHERE id IN (SELECT ref FROM events GROUP BY ref HAVING count(*) > 1)",
+    "SELECT id, (SELECT n FROM events WHERE kind = 'nope') AS n FROM orders",
+    "SELECT id, (SELECT amount FROM orders p WHERE p.id = o.id + 1) AS next FROM orders o",
+    "SELECT id FROM orders o WHERE amount > (SELECT p.amount FROM orders p WHERE p.id = o.id - 1)",
+    "SELECT id, EXISTS (SELECT 1 FROM events e WHERE e.ref = o.id) AS has, NOT EXISTS (SELECT 1 FROM items i WHERE i.order_id = o.id AND i.price > 1.5) AS lacks FROM orders o",
+    "SELECT id, (SELECT doc FROM orders p WHERE p.sku = o.sku ORDER BY p.amount DESC NULLS LAST, p.id LIMIT 1) AS best FROM orders o",
+    "SELECT id, (SELECT kind FROM events e WHERE e.ref = o.id ORDER BY e.seen DESC NULLS LAST, n, kind, small LIMIT 1) AS last FROM orders o",
+    "SELECT id, CASE WHEN amount > (SELECT avg(amount) FROM orders) THEN (SELECT max(n) FROM events e WHERE e.ref = o.id) ELSE 0 END AS x FROM orders o",
+    "SELECT id FROM orders WHERE paid = (SELECT ok FROM codes ORDER BY weight, code, sku, ok LIMIT 1)",
+    "SELECT sku, sum(amount) AS s FROM orders GROUP BY sku HAVING sum(amount) > (SELECT avg(s) FROM (SELECT sum(amount) AS s FROM orders GROUP BY sku) t)",
 ];

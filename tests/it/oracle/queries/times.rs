@@ -18,4 +18,10 @@ pub const TIMES: &[&str] = &[
     "SELECT kind, n FROM events WHERE at < now()",
     "SELECT kind, n FROM events WHERE at + INTERVAL '1 month' < now() AND seen + INTERVAL '1 year' > now() + INTERVAL '365 days'",
     "SELECT kind, n FROM (SELECT kind, n, seen FROM events WHERE seen <= now() ORDER BY seen DESC, n, kind LIMIT 5) t",
+    // More of the same, harder.
+    "SELECT kind, max(seen) AS last FROM events GROUP BY kind HAVING max(seen) > now() - INTERVAL '2 seconds'",
+    "SELECT o.id, e.n FROM orders o LEFT JOIN events e ON e.ref = o.id AND e.seen > now()",
+    "SELECT o.id FROM orders o WHERE EXISTS (SELECT 1 FROM events e WHERE e.ref = o.id AND e.seen > now())",
+    "SELECT o.id FROM orders o WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.ref = o.id AND e.seen > now())",
+    "SELECT o.id, (SELECT count(*) FROM events e WHERE e.ref = o.id AND e.seen <= now()) AS n FROM orders o",
 ];

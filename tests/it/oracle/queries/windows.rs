@@ -38,4 +38,14 @@ pub const WINDOWS: &[&str] = &[
     "SELECT id, lag(channel) IGNORE NULLS OVER (ORDER BY id) AS c FROM orders",
     "SELECT id, stddev(qty) OVER (PARTITION BY sku) AS s, median(qty) OVER (PARTITION BY channel) AS m FROM orders",
     "SELECT id, sum(qty) OVER (PARTITION BY sku ORDER BY id GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM orders",
+    // More of the same, harder.
+    "SELECT a.id, b.id AS other, row_number() OVER (PARTITION BY a.sku ORDER BY a.id, b.id) AS r FROM orders a JOIN orders b ON a.sku = b.sku",
+    "SELECT *, row_number() OVER (PARTITION BY o.id ORDER BY i.line) AS r FROM orders o JOIN items i ON i.order_id = o.id",
+    "SELECT x.c, rank() OVER (ORDER BY x.c) FROM (SELECT sku, count(*) AS c FROM orders GROUP BY sku) x",
+    "SELECT \"count(*)\", sum(\"count(*)\") OVER () FROM (SELECT sku, count(*) AS \"count(*)\" FROM orders GROUP BY sku) x",
+    "SELECT id, sum(r) OVER (PARTITION BY channel ORDER BY id) AS s FROM (SELECT id, channel, row_number() OVER (PARTITION BY sku ORDER BY id) AS r FROM orders) t",
+    "SELECT sku, channel, sum(amount) AS s, rank() OVER (PARTITION BY sku ORDER BY sum(amount) DESC) AS r FROM orders GROUP BY sku, channel",
+    "SELECT sku, channel, count(*), rank() OVER (PARTITION BY grouping(channel) ORDER BY count(*), sku) AS r FROM orders GROUP BY ROLLUP (sku, channel)",
+    "SELECT sum(amount) OVER (PARTITION BY sku ORDER BY at NULLS LAST, id ROWS UNBOUNDED PRECEDING) AS s, id FROM orders",
+    "SELECT id, lag(id, -1) OVER (ORDER BY id) AS l, first_value(amount) IGNORE NULLS OVER (PARTITION BY sku ORDER BY id) AS f FROM orders",
 ];
