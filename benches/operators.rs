@@ -143,7 +143,11 @@ fn run(arguments: &Arguments) -> Result<bool> {
             table.push(Row { case: case.name, changes, grows: comparable && last > least * GROWTH_MAX, median_us });
         }
     }
-    if arguments.json { println!("{}", serde_json::to_string_pretty(&table)?) } else { print(&table, sizes, rows) }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&table)?)
+    } else {
+        print(&table, sizes, rows)
+    }
     Ok(table.iter().all(|row| !row.grows))
 }
 

@@ -162,7 +162,7 @@ pub fn run(orders: u64, orders_per_tick: u64, workers: usize) -> Run {
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
         let (index, peers) = (worker.index(), worker.peers());
         let mut input: InputSession<u64, (i64, Fact), isize> = InputSession::new();
-        let mut probe = Handle::new();
+        let probe = Handle::new();
         let (mut states, mut groups) = worker.dataflow(|scope| {
             let states = order_state(input.to_collection(scope));
             let rows = states.clone().as_collection(|_, state| state.clone());
@@ -171,9 +171,9 @@ pub fn run(orders: u64, orders_per_tick: u64, workers: usize) -> Run {
                 sums(rows.clone(), |s| s.channel.into()),
                 sums(rows.clone(), |s| s.status.into()),
             ];
-            rows.probe_with(&mut probe);
+            rows.probe_with(&probe);
             let traces = groups.each_ref().map(|g| g.trace.clone());
-            groups.into_iter().for_each(|g| drop(g.as_collection(|_, _| ()).probe_with(&mut probe)));
+            groups.into_iter().for_each(|g| drop(g.as_collection(|_, _| ()).probe_with(&probe)));
             (states.trace, traces)
         });
         // Worker 0 keeps the time; all go through the ticks in step.

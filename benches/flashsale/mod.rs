@@ -50,7 +50,7 @@ fn events_of(order: u64, random: u64, orders_per_tick: u64, events: &mut Vec<Eve
     if random % 10 < 9 && order >= lag {
         events.push(Event::Payment { id, version: 0, order_id: (order - lag) as i64, amount });
     }
-    if random % 20 == 0 && order >= 10 * orders_per_tick {
+    if random.is_multiple_of(20) && order >= 10 * orders_per_tick {
         events.push(Event::Refund { id, version: 0, order_id: (order - 10 * orders_per_tick) as i64, amount: 100 });
     }
     if random % 25 == 3 && order > orders_per_tick {
