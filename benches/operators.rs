@@ -104,6 +104,15 @@ struct Row {
     grows: bool,
 }
 
+impl Row {
+    fn new(case: &Case, changes: usize, median_us: Vec<f64>) -> Row {
+        let (least, last) = (median_us.iter().copied().fold(f64::MAX, f64::min), *median_us.last().unwrap_or(&0.0));
+        // Fewer rows than changes: small sizes of a global case make smaller ticks.
+        let comparable = !case.global || changes == 1;
+        Row { case: case.name, changes, grows: comparable && last > least * GROWTH_MAX, median_us }
+    }
+}
+
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
@@ -127,21 +136,16 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
     let mut table = vec![];
     for case in CASES.iter().filter(|c| c.name.contains(&arguments.only)) {
-        let mut medians = CHANGES.map(|_| vec![]);
-        for size in sizes {
-            let rows = if case.global { *size } else { rows };
-            let bench = Bench::start(&runtime, case, rows, *size, arguments.workers)?;
-            for (medians, changes) in medians.iter_mut().zip(CHANGES) {
-                medians.push(bench.median(changes.min(rows), ticks)?);
+        let mut rows_of_case = measure(&runtime, case, sizes, rows, ticks, arguments.workers)?;
+        if rows_of_case.iter().any(|row| row.grows) {
+            // Another program may have had the machine: growth is believed when it shows twice.
+            let again = measure(&runtime, case, sizes, rows, ticks, arguments.workers)?;
+            for (row, again) in rows_of_case.iter_mut().zip(again) {
+                let least = row.median_us.iter().zip(&again.median_us).map(|(a, b)| a.min(*b)).collect();
+                *row = Row::new(case, row.changes, least);
             }
-            runtime.block_on(bench.engine.stop());
         }
-        for (median_us, changes) in medians.into_iter().zip(CHANGES) {
-            let (least, last) = (median_us.iter().copied().fold(f64::MAX, f64::min), *median_us.last().unwrap_or(&0.0));
-            // Fewer rows than changes: small sizes of a global case make smaller ticks.
-            let comparable = !case.global || changes == 1;
-            table.push(Row { case: case.name, changes, grows: comparable && last > least * GROWTH_MAX, median_us });
-        }
+        table.extend(rows_of_case);
     }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&table)?)
@@ -149,6 +153,27 @@ fn run(arguments: &Arguments) -> Result<bool> {
         print(&table, sizes, rows)
     }
     Ok(table.iter().all(|row| !row.grows))
+}
+
+/// A case at all sizes: a row per entry of [`CHANGES`].
+fn measure(
+    runtime: &Runtime,
+    case: &'static Case,
+    sizes: &[usize],
+    rows: usize,
+    ticks: usize,
+    workers: usize,
+) -> Result<Vec<Row>> {
+    let mut medians = CHANGES.map(|_| vec![]);
+    for size in sizes {
+        let rows = if case.global { *size } else { rows };
+        let bench = Bench::start(runtime, case, rows, *size, workers)?;
+        for (medians, changes) in medians.iter_mut().zip(CHANGES) {
+            medians.push(bench.median(changes.min(rows), ticks)?);
+        }
+        runtime.block_on(bench.engine.stop());
+    }
+    Ok(CHANGES.into_iter().zip(medians).map(|(changes, median_us)| Row::new(case, changes, median_us)).collect())
 }
 
 /// A running engine with a case's view.
