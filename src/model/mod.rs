@@ -6,7 +6,9 @@
 pub mod bytes;
 pub mod codec;
 pub mod error;
+mod fixed;
 pub mod input;
+mod regular;
 pub mod rows;
 pub mod snapshot;
 pub mod table;
