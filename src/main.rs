@@ -181,6 +181,7 @@ fn share(text: &str) -> Result<f64, String> {
 
 fn main() -> ExitCode {
     exit_on_panic();
+    app::keep_freed_memory();
     match execute(Cli::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_REFUSED),
