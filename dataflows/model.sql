@@ -1,22 +1,22 @@
 -- The order model: every channel's orders, lines, payments, refunds and shipments in one shape. Adding a channel is one file under
 -- channels/ and one line per view here. Identifiers begin with the channel's name and are unique over all; money is in major units of
--- `currency`; times have zones. The five views are plain: whoever reads them keeps what it needs of them, and nothing is kept twice.
+-- `currency`; times have zones. What several views read is materialised: raw payloads are taken apart once.
 
-CREATE VIEW orders AS
+CREATE MATERIALIZED VIEW orders AS
 SELECT * FROM web_orders
 UNION ALL SELECT * FROM shopify_orders
 UNION ALL SELECT * FROM tmall_orders
 UNION ALL SELECT * FROM douyin_orders
 UNION ALL SELECT * FROM pos_orders;
 
-CREATE VIEW order_items AS
+CREATE MATERIALIZED VIEW order_items AS
 SELECT * FROM web_order_items
 UNION ALL SELECT * FROM shopify_order_items
 UNION ALL SELECT * FROM tmall_order_items
 UNION ALL SELECT * FROM douyin_order_items
 UNION ALL SELECT * FROM pos_order_items;
 
-CREATE VIEW payments AS
+CREATE MATERIALIZED VIEW payments AS
 SELECT * FROM web_payments
 UNION ALL SELECT * FROM shopify_payments
 UNION ALL SELECT * FROM stripe_payments
@@ -25,7 +25,7 @@ UNION ALL SELECT * FROM tmall_payments
 UNION ALL SELECT * FROM douyin_payments
 UNION ALL SELECT * FROM pos_payments;
 
-CREATE VIEW refunds AS
+CREATE MATERIALIZED VIEW refunds AS
 SELECT * FROM web_refunds
 UNION ALL SELECT * FROM shopify_refunds
 UNION ALL SELECT * FROM stripe_refunds
