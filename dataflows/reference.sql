@@ -9,7 +9,8 @@ CREATE TABLE products (
     list_price DECIMAL(18, 2) NOT NULL,
     currency   TEXT NOT NULL,
     PRIMARY KEY (product_id)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'products', seed = '42', rate = '50');
 
 -- What was given to the sale; what is left is that less what live orders take.
 CREATE TABLE stock (
@@ -19,7 +20,8 @@ CREATE TABLE stock (
     on_hand    INT NOT NULL,
     updated_at TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (product_id, warehouse)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'stock', seed = '42', rate = '50');
 
 CREATE TABLE campaigns (
     campaign_id TEXT,
@@ -31,7 +33,8 @@ CREATE TABLE campaigns (
     budget      DECIMAL(18, 2) NOT NULL,
     currency    TEXT NOT NULL,
     PRIMARY KEY (campaign_id)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'campaigns', seed = '42', rate = '50');
 
 CREATE TABLE touchpoints (
     touchpoint_id TEXT,
@@ -41,7 +44,8 @@ CREATE TABLE touchpoints (
     product_id    TEXT,
     at            TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (touchpoint_id)
-);
+)
+WITH (connector = 'simulator', stream = 'touchpoints', seed = '42', rate = '50');
 
 -- Platforms restate spend for days.
 CREATE TABLE ad_spend (
@@ -53,7 +57,8 @@ CREATE TABLE ad_spend (
     impressions BIGINT NOT NULL,
     clicks      BIGINT NOT NULL,
     PRIMARY KEY (campaign_id, day)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'ad_spend', seed = '42', rate = '50');
 
 -- One unit of a currency in CNY, which needs no row.
 CREATE TABLE fx_rates (
@@ -62,7 +67,8 @@ CREATE TABLE fx_rates (
     version  INT NOT NULL,
     rate     DECIMAL(18, 8) NOT NULL,
     PRIMARY KEY (currency, day)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'fx_rates', seed = '42', rate = '50');
 
 -- What the bank says: money in is positive, money out negative.
 CREATE TABLE settlements (
@@ -76,7 +82,8 @@ CREATE TABLE settlements (
     fee           DECIMAL(18, 2) NOT NULL,
     settled_on    DATE NOT NULL,
     PRIMARY KEY (settlement_id)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'settlements', seed = '42', rate = '50');
 
 -- Sale windows.
 CREATE TABLE sales (
@@ -87,7 +94,8 @@ CREATE TABLE sales (
     ends_at         TIMESTAMPTZ NOT NULL,
     earlier_sale_id TEXT,                   -- to compare with
     PRIMARY KEY (sale_id)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'sales', seed = '42', rate = '50');
 
 -- How an earlier sale went, minute by minute since its start, in the reporting currency.
 CREATE TABLE earlier_sales (
@@ -97,4 +105,5 @@ CREATE TABLE earlier_sales (
     placed  DECIMAL(18, 2) NOT NULL,
     paid    DECIMAL(18, 2) NOT NULL,
     PRIMARY KEY (sale_id, minute)
-);
+)
+WITH (connector = 'simulator', stream = 'earlier_sales', seed = '42', rate = '50');

@@ -66,7 +66,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server on SQL files
-    #[command(after_help = "Example:\n  trueup run dataflows --workers 2 --pg 127.0.0.1:5433")]
+    #[command(after_help = "Examples:\n  trueup run dataflows --workers 2 --pg 127.0.0.1:5433\n  trueup run --input recorded")]
     Run {
         /// SQL files, or folders read recursively [default: dataflows]
         #[arg(value_name = "PATH")]
@@ -117,6 +117,12 @@ struct ServerFlags {
     /// Folder for state that survives [default: in memory]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Folder with a file per table (TABLE.ndjson, .json, .csv), read instead of the tables' connectors
+    #[arg(long, value_name = "DIR")]
+    input: Option<PathBuf>,
+    /// Read these files on as they grow
+    #[arg(long)]
+    follow: bool,
     /// Worker threads [default: cores]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
@@ -219,7 +225,7 @@ fn or_shipped(paths: Vec<PathBuf>) -> Vec<PathBuf> {
 
 impl ServerFlags {
     fn none() -> ServerFlags {
-        ServerFlags { data_dir: None, workers: None, pg: None, http: None, log: None, config: None }
+        ServerFlags { data_dir: None, input: None, follow: false, workers: None, pg: None, http: None, log: None, config: None }
     }
 }
 
@@ -231,6 +237,8 @@ fn settings(flags: ServerFlags) -> Result<Settings> {
         pg: flags.pg,
         http: flags.http,
         data_dir: flags.data_dir,
+        input: flags.input,
+        follow: flags.follow.then_some(true),
         log: flags.log,
         ..Layer::default()
     };

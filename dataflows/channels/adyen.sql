@@ -17,7 +17,8 @@ CREATE TABLE raw_adyen_notifications (
     reason                TEXT,
     "additionalData"      JSON,
     PRIMARY KEY ("pspReference", "eventCode")
-) WITH VERSION COLUMN (received_at);
+) WITH VERSION COLUMN (received_at)
+WITH (connector = 'simulator', stream = 'raw_adyen_notifications', seed = '42', rate = '50');
 
 CREATE VIEW adyen_checked AS
 SELECT

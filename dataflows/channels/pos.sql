@@ -20,7 +20,8 @@ CREATE TABLE raw_pos_lines (
     original_receipt TEXT,                  -- of returns
     original_line    TEXT,
     PRIMARY KEY (store_id, receipt_no, line_no)
-) WITH VERSION COLUMN (export_seq);
+) WITH VERSION COLUMN (export_seq)
+WITH (connector = 'simulator', stream = 'raw_pos_lines', seed = '42', rate = '50');
 
 -- Stores and their clocks: by the first letters of the store's number.
 CREATE VIEW pos_checked_lines AS

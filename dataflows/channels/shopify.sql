@@ -22,7 +22,8 @@ CREATE TABLE raw_shopify_orders (
     fulfillments       JSON,
     refunds            JSON,
     PRIMARY KEY (id)
-) WITH VERSION COLUMN (updated_at);
+) WITH VERSION COLUMN (updated_at)
+WITH (connector = 'simulator', stream = 'raw_shopify_orders', seed = '42', rate = '50');
 
 CREATE TABLE raw_shopify_transactions (
     id                 BIGINT,
@@ -37,7 +38,8 @@ CREATE TABLE raw_shopify_transactions (
     created_at         TEXT,
     processed_at       TEXT,
     PRIMARY KEY (id)
-) WITH VERSION COLUMN (received_at);
+) WITH VERSION COLUMN (received_at)
+WITH (connector = 'simulator', stream = 'raw_shopify_transactions', seed = '42', rate = '50');
 
 CREATE VIEW shopify_checked_orders AS
 SELECT

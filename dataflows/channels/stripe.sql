@@ -12,7 +12,8 @@ CREATE TABLE raw_stripe_events (
     livemode     BOOLEAN,
     data         JSON,
     PRIMARY KEY (id)
-) WITH VERSION COLUMN (received_at);
+) WITH VERSION COLUMN (received_at)
+WITH (connector = 'simulator', stream = 'raw_stripe_events', seed = '42', rate = '50');
 
 -- Charges repeat what payment intents and refunds say, and are passed over.
 CREATE VIEW stripe_checked AS

@@ -18,7 +18,8 @@ CREATE TABLE raw_tmall_trades (
     alipay_no      TEXT,
     orders         JSON,                    -- {"order": [sub-orders]}
     PRIMARY KEY (tid)
-) WITH VERSION COLUMN (modified);
+) WITH VERSION COLUMN (modified)
+WITH (connector = 'simulator', stream = 'raw_tmall_trades', seed = '42', rate = '50');
 
 CREATE TABLE raw_tmall_refunds (
     refund_id      BIGINT,
@@ -31,7 +32,8 @@ CREATE TABLE raw_tmall_refunds (
     created        TEXT,
     reason         TEXT,
     PRIMARY KEY (refund_id)
-) WITH VERSION COLUMN (modified);
+) WITH VERSION COLUMN (modified)
+WITH (connector = 'simulator', stream = 'raw_tmall_refunds', seed = '42', rate = '50');
 
 -- Chinese names as constants; anything else stays as it is and is unknown.
 CREATE VIEW tmall_checked_trades AS

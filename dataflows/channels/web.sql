@@ -15,7 +15,8 @@ CREATE TABLE raw_web_orders (
     cancelled_at TIMESTAMPTZ,
     updated_at   TIMESTAMPTZ,
     PRIMARY KEY (order_id)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'raw_web_orders', seed = '42', rate = '50');
 
 CREATE TABLE raw_web_items (
     order_id     BIGINT,
@@ -26,7 +27,8 @@ CREATE TABLE raw_web_items (
     unit_price   DECIMAL(18, 2),
     amount       DECIMAL(18, 2),            -- of the line, after discount
     PRIMARY KEY (order_id, line)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'raw_web_items', seed = '42', rate = '50');
 
 CREATE TABLE raw_web_payments (
     payment_id   BIGINT,
@@ -39,7 +41,8 @@ CREATE TABLE raw_web_payments (
     created_at   TIMESTAMPTZ,
     paid_at      TIMESTAMPTZ,
     PRIMARY KEY (payment_id)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'raw_web_payments', seed = '42', rate = '50');
 
 CREATE TABLE raw_web_refunds (
     refund_id    BIGINT,
@@ -52,7 +55,8 @@ CREATE TABLE raw_web_refunds (
     requested_at TIMESTAMPTZ,
     refunded_at  TIMESTAMPTZ,
     PRIMARY KEY (refund_id)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'raw_web_refunds', seed = '42', rate = '50');
 
 CREATE TABLE raw_web_shipments (
     shipment_id  BIGINT,
@@ -63,7 +67,8 @@ CREATE TABLE raw_web_shipments (
     status       TEXT,                      -- shipped, delivered, returned
     shipped_at   TIMESTAMPTZ,
     PRIMARY KEY (shipment_id)
-) WITH VERSION COLUMN (version);
+) WITH VERSION COLUMN (version)
+WITH (connector = 'simulator', stream = 'raw_web_shipments', seed = '42', rate = '50');
 
 CREATE VIEW web_checked_orders AS
 SELECT
