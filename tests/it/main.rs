@@ -2,7 +2,7 @@
 
 mod bank;
 mod cli;
-mod dataflows;
+mod flashsale_v0;
 mod harness;
 mod live;
 mod oracle;
