@@ -6,7 +6,7 @@
 -- rate of the UTC day the order was placed, NULL while that rate is missing. A payment in another currency than its order's
 -- is taken at its face and listed in `anomalies`. Payments, refunds and shipments whose order is unknown are in `orphan_payments`.
 --
--- `price_changed`: the order was written anew after its first payment, and what it asks is not what was paid.
+-- `other_currency`: a payment in CNY for an order that asks something else, or the reverse. `price_changed`: the order was written anew after its first payment, and what it asks is not what was paid.
 -- Not here: which versions were stale. Tables drop an older version where it arrives; conflicts are in trueup.errors.
 
 -- Orders in other currencies, with their rate; those without a rate are missing.
@@ -28,6 +28,8 @@ SELECT
     SUM(amount) FILTER (WHERE status = 'authorised') AS authorised,
     COUNT(*) FILTER (WHERE status = 'captured') AS payments,
     COUNT(*) FILTER (WHERE status = 'failed') AS failed_payments,
+    COUNT(*) AS payment_facts,
+    COUNT(*) FILTER (WHERE currency = 'CNY') AS cny_facts,
     MIN(paid_at) FILTER (WHERE status = 'captured') AS first_paid_at,
     MAX(paid_at) FILTER (WHERE status = 'captured') AS last_paid_at
 FROM payments
@@ -67,6 +69,7 @@ SELECT
     CAST(COALESCE(p.paid, 0) AS DECIMAL(18, 2)) AS paid,
     COALESCE(p.payments, 0) AS payments,
     COALESCE(p.failed_payments, 0) AS failed_payments,
+    COALESCE(CASE WHEN o.currency = 'CNY' THEN p.cny_facts < p.payment_facts ELSE p.cny_facts > 0 END, FALSE) AS other_currency,
     p.first_paid_at,
     p.last_paid_at,
     CAST(COALESCE(r.refund_requested, 0) AS DECIMAL(18, 2)) AS refund_requested,
@@ -111,6 +114,7 @@ SELECT
     returned > paid AS refund_exceeds_payment,
     order_status = 'cancelled' AND COALESCE(last_paid_at > cancelled_at, FALSE) AS paid_after_cancel,
     order_status <> 'cancelled' AND paid <> amount AND COALESCE(updated_at > first_paid_at, FALSE) AS price_changed,
+    other_currency,
     fx_rate,
     CASE WHEN currency = 'CNY' THEN amount ELSE CAST(ROUND(amount * fx_rate, 2) AS DECIMAL(18, 2)) END AS amount_cny,
     CASE WHEN currency = 'CNY' THEN paid ELSE CAST(ROUND(paid * fx_rate, 2) AS DECIMAL(18, 2)) END AS paid_cny,
