@@ -71,7 +71,7 @@ WHERE rule IS NULL;
 CREATE VIEW pos_receipts AS
 SELECT
     receipt,
-    currency,
+    MIN(currency) AS currency,
     MIN(store_id) AS store_id,
     MIN(member) AS member,
     MIN(tender) AS tender,
@@ -82,7 +82,7 @@ SELECT
     CAST(SUM(amount) AS DECIMAL(18, 2)) AS rung_up
 FROM pos_lines
 WHERE kind IN ('SALE', 'VOID')
-GROUP BY receipt, currency;
+GROUP BY receipt;
 
 CREATE VIEW pos_orders AS
 SELECT
