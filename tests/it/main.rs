@@ -2,6 +2,7 @@
 
 mod bank;
 mod cli;
+mod dataflow_tests;
 mod flashsale_v0;
 mod harness;
 mod live;
