@@ -2,8 +2,8 @@
 
 mod bank;
 mod cli;
-mod dataflows;
 mod dataflow_tests;
+mod flashsale_v0;
 mod harness;
 mod live;
 mod oracle;
