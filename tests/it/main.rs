@@ -3,7 +3,6 @@
 mod bank;
 mod cli;
 mod dataflow_tests;
-mod flashsale_v0;
 mod harness;
 mod live;
 mod oracle;
@@ -12,3 +11,4 @@ mod plans;
 mod smoke;
 mod tables;
 mod tidy;
+mod world;
