@@ -8,6 +8,7 @@ mod live;
 mod oracle;
 mod pgwire;
 mod plans;
+mod real_data;
 mod smoke;
 mod tables;
 mod tidy;
