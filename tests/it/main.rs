@@ -9,6 +9,8 @@ mod live;
 mod oracle;
 mod pgwire;
 mod plans;
+mod real_data;
 mod smoke;
 mod tables;
 mod tidy;
+mod world;
