@@ -469,12 +469,7 @@ impl Coordinator {
         Ok(snapshots)
     }
 
-    fn subscribe(
-        &mut self,
-        watched: Vec<Watched>,
-        snapshot: bool,
-        feed: flume::Sender<FeedMessage>,
-    ) -> SqlResult<u64> {
+    fn subscribe(&mut self, watched: Vec<Watched>, snapshot: bool, feed: flume::Sender<FeedMessage>) -> SqlResult<u64> {
         for first in self.feeds.watch(&watched) {
             self.workers.watch(first, true)?;
         }
@@ -511,8 +506,7 @@ impl Coordinator {
         status.sinks = self.sinks.values().map(SinkHandle::status).collect();
         if full {
             status.operators = system::operator_sizes(&catalog, &self.workers.sizes()?);
-            let errors: Vec<Watched> =
-                catalog.iter().filter(|e| e.is_kept()).map(|e| Watched::Errors(e.id)).collect();
+            let errors: Vec<Watched> = catalog.iter().filter(|e| e.is_kept()).map(|e| Watched::Errors(e.id)).collect();
             let runs = self.workers.snapshot(&errors)?;
             status.errors = Some(runs.into_values().map(system::live_rows).sum());
         }

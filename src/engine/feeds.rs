@@ -172,7 +172,9 @@ impl Feeds {
         changes.into_iter().for_each(|(relation, runs)| by_relation.entry(relation).or_default().extend(runs));
         let mut left = vec![];
         self.subscribers.retain_mut(|subscriber| {
-            for (watched, runs) in by_relation.iter().filter(|(w, runs)| !runs.is_empty() && subscriber.watched.contains(w)) {
+            for (watched, runs) in
+                by_relation.iter().filter(|(w, runs)| !runs.is_empty() && subscriber.watched.contains(w))
+            {
                 subscriber.pending.entry(*watched).or_default().extend(runs);
             }
             let stays = subscriber.send(tick);

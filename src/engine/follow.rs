@@ -168,8 +168,7 @@ impl Engine {
     /// Opens a feed that follows nothing yet.
     pub async fn follow(&self) -> SqlResult<Follower> {
         let (feed, messages) = flume::bounded(FEED_MESSAGES);
-        let number =
-            self.ask(|reply| Request::Subscribe { watched: vec![], snapshot: false, feed, reply }).await??;
+        let number = self.ask(|reply| Request::Subscribe { watched: vec![], snapshot: false, feed, reply }).await??;
         Ok(Follower { number, messages, requests: self.shared.requests.clone() })
     }
 }

@@ -29,8 +29,8 @@ use std::time::Duration;
 use datafusion::prelude::SessionContext;
 
 pub use api::{
-    Answer, Database, Description, Outcome, Posted, RejectedRow, RelationSummary, RowsShape, SessionState, Subscription,
-    SubscriptionMessage, Transaction,
+    Answer, Database, Description, Outcome, Posted, RejectedRow, RelationSummary, RowsShape, SessionState,
+    Subscription, SubscriptionMessage, Transaction,
 };
 pub use follow::{ChangeSet, Followed, FollowedPart, FollowedTick, Follower, Heard};
 pub use load::{Diagnostic, Script, check, explain};

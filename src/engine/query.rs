@@ -174,12 +174,7 @@ impl Engine {
     }
 
     /// Runs a planned query over snapshots of all it scans, taken at one tick.
-    pub(super) async fn run_plan(
-        &self,
-        plan: LogicalPlan,
-        parameters: &[ScalarValue],
-        sql: &str,
-    ) -> SqlResult<Answer> {
+    pub(super) async fn run_plan(&self, plan: LogicalPlan, parameters: &[ScalarValue], sql: &str) -> SqlResult<Answer> {
         let refused = |e| from_datafusion(e, sql);
         let plan = if parameters.is_empty() {
             plan

@@ -28,8 +28,11 @@ pub(super) fn entry(
     let def = SinkDef::new(name, options)?;
     let view = catalog.require(from)?;
     if !view.is_kept() || !view.is_relation() {
-        return Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{from}\" is a {}: it has no changes to send", view.kind()))
-            .hint("make it a MATERIALIZED VIEW"));
+        return Err(SqlError::new(
+            code::WRONG_OBJECT_TYPE,
+            format!("\"{from}\" is a {}: it has no changes to send", view.kind()),
+        )
+        .hint("make it a MATERIALIZED VIEW"));
     }
     Ok(Entry {
         id,
@@ -49,12 +52,8 @@ pub(super) fn start(
     from: &Entry,
     messages: flume::Receiver<FeedMessage>,
 ) -> SqlResult<SinkHandle> {
-    let view = SinkView {
-        sink: name.to_string(),
-        view: from.name.clone(),
-        schema: Arc::clone(&from.schema),
-        key: from.key(),
-    };
+    let view =
+        SinkView { sink: name.to_string(), view: from.name.clone(), schema: Arc::clone(&from.schema), key: from.key() };
     let reader = ChangeReader::new(&from.schema, &from.layout)?;
     SinkHandle::start(def, view, Feed { reader, messages })
 }

@@ -47,11 +47,8 @@ impl Counters {
         sources: impl Iterator<Item = (RelationId, SourceStats)>,
     ) -> Status {
         let name = |id: &RelationId| catalog.by_id(*id).map_or(String::new(), |e| e.name.clone());
-        let input = |(id, (rows, bad)): (&RelationId, &(u64, u64))| TableInput {
-            table: name(id),
-            rows: *rows,
-            bad_rows: *bad,
-        };
+        let input =
+            |(id, (rows, bad)): (&RelationId, &(u64, u64))| TableInput { table: name(id), rows: *rows, bad_rows: *bad };
         let source = |(id, stats): (RelationId, SourceStats)| {
             let (rows, bad_rows) = self.input.get(&id).copied().unwrap_or_default();
             let SourceStats { position, lag_bytes, finished, error, .. } = stats;

@@ -121,7 +121,9 @@ pub(super) fn shown(url: &Uri) -> String {
     format!("{}://{}{}", url.scheme_str().unwrap_or(""), url.host().unwrap_or(""), url.path())
 }
 
-async fn speak(socket: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static) -> Result<Sender, String> {
+async fn speak(
+    socket: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+) -> Result<Sender, String> {
     let (sender, connection) = handshake(TokioIo::new(socket)).await.map_err(|e| e.to_string())?;
     // It ends when the sender is dropped or the receiver closes; what goes wrong shows in the exchange.
     tokio::spawn(connection);

@@ -108,8 +108,11 @@ impl Options<'_> {
 
     fn url(&self) -> SqlResult<Uri> {
         let Some(text) = self.get("url") else {
-            return Err(SqlError::new(code::INVALID_DEFINITION, format!("sink \"{}\" needs the option \"url\"", self.sink))
-                .hint("url = 'https://alerts.example.com/hook'"));
+            return Err(SqlError::new(
+                code::INVALID_DEFINITION,
+                format!("sink \"{}\" needs the option \"url\"", self.sink),
+            )
+            .hint("url = 'https://alerts.example.com/hook'"));
         };
         let url: Uri = text.parse().map_err(|e: hyper::http::uri::InvalidUri| self.invalid("url", &e.to_string()))?;
         match url.scheme_str() {

@@ -20,8 +20,9 @@ use std::io::Write;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    IntervalMonthDayNanoType, IntervalUnit, Schema, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type,
+    Int64Type, IntervalMonthDayNanoType, IntervalUnit, Schema, Time64MicrosecondType, TimeUnit,
+    TimestampMicrosecondType,
 };
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeDelta};
 
@@ -223,7 +224,8 @@ mod tests {
 
     #[test]
     fn integers_are_numbers_as_long_as_every_reader_holds_them() {
-        let values = Int64Array::from(vec![Some(9_007_199_254_740_991), Some(9_007_199_254_740_992), Some(i64::MIN), None]);
+        let values =
+            Int64Array::from(vec![Some(9_007_199_254_740_991), Some(9_007_199_254_740_992), Some(i64::MIN), None]);
         assert_eq!(text(values), ["9007199254740991", "\"9007199254740992\"", "\"-9223372036854775808\"", "null"]);
     }
 
