@@ -54,7 +54,7 @@ pub(super) async fn run(State(state): State<HttpState>, headers: HeaderMap, body
             SqlError::unsupported(format!("content type \"{given}\" is not read")).hint("send application/json");
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
-    let Held { bytes, reservation: _reservation } = body::read(shared, &headers, body).await?;
+    let Held { bytes, reservation: _reservation } = body::read(shared, headers, body).await?;
     let question: Question = serde_json::from_slice(&bytes)
         .map_err(|e| ApiError::from(SqlError::new(code::INVALID_TEXT_REPRESENTATION, format!("the request: {e}"))))?;
     let limit = question.limit.unwrap_or(LIMIT_DEFAULT);
