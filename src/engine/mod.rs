@@ -17,6 +17,7 @@ mod intake;
 mod load;
 mod parameters;
 mod planner;
+mod prepared;
 mod query;
 mod sinks;
 pub mod status;
@@ -35,9 +36,10 @@ pub use api::{
 pub use follow::{ChangeSet, Followed, FollowedPart, FollowedTick, Follower, Heard};
 pub use load::{Diagnostic, Script, check, explain};
 pub use parameters::parameter_types;
+pub use prepared::{Columns, Prepared, Reading};
 pub use status::Status;
 
-use crate::model::{InputBatch, RelationId, SqlError, SqlResult, Tick};
+use crate::model::{Clock, InputBatch, RelationId, SqlError, SqlResult, Tick};
 use catalog::Catalog;
 use coordinator::{Channels, Coordinator, Request};
 
@@ -52,6 +54,8 @@ pub struct EngineConfig {
     pub tick_min: Duration,
     /// Input is taken in portions that keep ticks about this long at most.
     pub tick_max: Duration,
+    /// What ticks are numbered by, and so what `now()` says.
+    pub clock: Clock,
 }
 
 impl Default for EngineConfig {
@@ -61,6 +65,7 @@ impl Default for EngineConfig {
             idle_tick: Some(Duration::from_millis(500)),
             tick_min: Duration::from_millis(5),
             tick_max: Duration::from_millis(100),
+            clock: Clock::System,
         }
     }
 }

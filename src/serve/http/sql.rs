@@ -43,8 +43,19 @@ struct Question {
     read_only: bool,
 }
 
-pub(super) async fn run(State(state): State<HttpState>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let shared = &state.0;
+pub(super) async fn run(
+    State(state): State<HttpState>,
+    headers: HeaderMap,
+    mut body: Body,
+) -> Result<Response, ApiError> {
+    let answered = try_run(&state.0, &headers, &mut body).await;
+    if answered.is_err() {
+        body::drain(body).await;
+    }
+    answered
+}
+
+async fn try_run(shared: &Shared, headers: &HeaderMap, body: &mut Body) -> Result<Response, ApiError> {
     if shared.is_stopping() {
         return Err(ApiError::stopping());
     }
