@@ -66,7 +66,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server on SQL files
-    #[command(after_help = "Examples:\n  trueup run dataflows --workers 2 --pg 127.0.0.1:5433\n  trueup run --input recorded")]
+    #[command(
+        after_help = "Examples:\n  trueup run dataflows --workers 2 --pg 127.0.0.1:5433\n  trueup run --input recorded"
+    )]
     Run {
         /// SQL files, or folders read recursively [default: dataflows]
         #[arg(value_name = "PATH")]
@@ -132,6 +134,9 @@ struct ServerFlags {
     /// Address of HTTP [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Let `POST /api/sql` write; without it, it only reads
+    #[arg(long)]
+    http_write: bool,
     /// Log filter, such as `debug` or `trueup=trace` [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -226,7 +231,17 @@ fn or_shipped(paths: Vec<PathBuf>) -> Vec<PathBuf> {
 
 impl ServerFlags {
     fn none() -> ServerFlags {
-        ServerFlags { data_dir: None, input: None, follow: false, workers: None, pg: None, http: None, log: None, config: None }
+        ServerFlags {
+            data_dir: None,
+            input: None,
+            follow: false,
+            workers: None,
+            pg: None,
+            http: None,
+            http_write: false,
+            log: None,
+            config: None,
+        }
     }
 }
 
@@ -237,6 +252,7 @@ fn settings(flags: ServerFlags) -> Result<Settings> {
         workers: flags.workers,
         pg: flags.pg,
         http: flags.http,
+        http_write: flags.http_write.then_some(true),
         data_dir: flags.data_dir,
         input: flags.input,
         follow: flags.follow.then_some(true),

@@ -3,13 +3,14 @@
 mod bank;
 mod cli;
 mod dataflow_tests;
-mod dataflows;
 mod harness;
+mod http;
 mod live;
 mod oracle;
 mod pgwire;
 mod plans;
 mod real_data;
+mod sink;
 mod smoke;
 mod tables;
 mod tidy;

@@ -190,7 +190,10 @@ async fn compare_truth(subject: &Subject, truth: &Truth, seed: u64) {
     )
     .await;
     assert_eq!(by_model.len(), 3 * 2 * 5, "TRUEUP_SEED={seed}");
-    assert!(by_model.iter().all(|row| row.ends_with(&format!("|{earned}"))), "TRUEUP_SEED={seed}: {earned} {by_model:?}");
+    assert!(
+        by_model.iter().all(|row| row.ends_with(&format!("|{earned}"))),
+        "TRUEUP_SEED={seed}: {earned} {by_model:?}"
+    );
     let unequal = rows(
         engine,
         "SELECT c.order_id FROM attribution_order_credits c JOIN order_state o ON o.order_id = c.order_id
@@ -205,7 +208,9 @@ async fn compare_truth(subject: &Subject, truth: &Truth, seed: u64) {
 
 /// Exchange rates in hundred-millionths, by currency and day.
 async fn rates(engine: &Engine) -> BTreeMap<String, i128> {
-    let known = rows(engine, "SELECT currency || '|' || CAST(day AS TEXT), CAST(rate * 100000000 AS BIGINT) FROM fx_rates").await;
+    let known =
+        rows(engine, "SELECT currency || '|' || CAST(day AS TEXT), CAST(rate * 100000000 AS BIGINT) FROM fx_rates")
+            .await;
     let entry = |row: &String| {
         let (key, rate) = row.rsplit_once('|').expect("a key and a rate");
         (key.to_string(), rate.parse().expect("a number"))
