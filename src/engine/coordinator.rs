@@ -51,8 +51,23 @@ pub(crate) enum Request {
         feed: flume::Sender<FeedMessage>,
         reply: Reply<SqlResult<()>>,
     },
+    /// Report every tick from now on.
+    Observe { reports: flume::Sender<TickReport>, reply: Reply<()> },
     /// Publish what there is and stop.
     Stop { reply: Reply<()> },
+}
+
+/// A tick that was published.
+#[derive(Clone, Copy, Debug)]
+pub struct TickReport {
+    /// The tick.
+    pub tick: Tick,
+    /// Rows it took in, bad ones too.
+    pub rows: usize,
+    /// How long the workers ran.
+    pub took: Duration,
+    /// When readers could see it.
+    pub published: Instant,
 }
 
 /// What to do when the name is taken.
@@ -110,6 +125,7 @@ pub(crate) struct Coordinator {
     waiting: Vec<Reply<SqlResult<Tick>>>,
     rows_max: usize,
     counters: system::Counters,
+    observers: Vec<flume::Sender<TickReport>>,
 }
 
 impl Coordinator {
@@ -140,6 +156,7 @@ impl Coordinator {
             waiting: vec![],
             rows_max: TICK_ROWS_MIN,
             counters: system::Counters::default(),
+            observers: vec![],
         })
     }
 
@@ -258,6 +275,8 @@ impl Coordinator {
         self.published = tick;
         self.latest.store(tick, Ordering::Release);
         self.adapt(rows, took);
+        let report = TickReport { tick, rows, took, published: Instant::now() };
+        self.observers.retain(|observer| observer.try_send(report).is_ok());
         self.counters.tick(tick, rows, took);
         self.publish(changes);
         self.waiting.drain(..).for_each(|w| drop(w.send(Ok(tick))));
@@ -334,6 +353,10 @@ impl Coordinator {
             Request::Subscribe { relation, errors, snapshot, feed, reply } => {
                 let watched = if errors { Watched::Errors(relation) } else { Watched::Rows(relation) };
                 drop(reply.send(self.subscribe(watched, snapshot, feed)));
+            }
+            Request::Observe { reports, reply } => {
+                self.observers.push(reports);
+                reply.send(()).ok();
             }
             Request::Stop { reply } => drop(reply.send(()).ok()),
         }

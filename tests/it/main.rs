@@ -1,9 +1,10 @@
 //! Integration tests: the engine in process, the program and the protocol with real clients, the tree's shape.
 
 mod bank;
+mod bench;
 mod cli;
-mod dataflows;
 mod dataflow_tests;
+mod dataflows;
 mod harness;
 mod live;
 mod oracle;
