@@ -11,6 +11,7 @@ pub mod api;
 mod catalog;
 mod coordinator;
 mod dml;
+mod isolate;
 mod load;
 mod parameters;
 mod planner;

@@ -21,7 +21,7 @@ use super::api::{Database, Description, Outcome, SessionState, Subscription, Sub
 use super::catalog::{Catalog, Entry, Object};
 use super::coordinator::{FeedMessage, Request};
 use super::planner::{self, scanned, statement_plan};
-use super::{Engine, ask, system};
+use super::{Engine, ask, isolate, system};
 use crate::model::codec::RowCodec;
 use crate::model::error::code;
 use crate::model::snapshot::consolidate;
@@ -185,11 +185,13 @@ impl Engine {
         let snapshots = self.snapshots(&plan).await?;
         let plan = bind_now(plan, snapshots.tick).map_err(refused)?;
         let plan = bind_tick(plan, snapshots.tick).map_err(refused)?;
-        let state = self.state_with(snapshots);
-        let physical = state.create_physical_plan(&plan).await.map_err(refused)?;
-        let schema = physical.schema();
-        let stream = execute_stream(physical, state.task_ctx()).map_err(refused)?;
-        Ok((schema, stream))
+        let (state, sql) = (self.state_with(snapshots), sql.to_string());
+        isolate::run(async move {
+            let refused = |e| from_datafusion(e, &sql);
+            let physical = state.create_physical_plan(&plan).await.map_err(refused)?;
+            execute_stream(physical, state.task_ctx()).map_err(refused)
+        })
+        .await
     }
 
     async fn snapshots(&self, plan: &LogicalPlan) -> SqlResult<Arc<Snapshots>> {
