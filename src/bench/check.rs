@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Float64Type};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
 use arrow::row::{RowConverter, SortField};
 
 use super::BenchError;
 use super::load::Load;
 use crate::engine::{Engine, EngineConfig, Prepared};
+use crate::ingest::simulator::truth;
 use crate::model::{Clock, InputBatch, SqlError, SqlResult};
 
 /// How far floating-point numbers may be apart, relative to the greater.
@@ -63,6 +64,43 @@ fn internal(error: arrow::error::ArrowError) -> SqlError {
 
 fn without_tick(rows: &RecordBatch) -> SqlResult<RecordBatch> {
     rows.project(&(1..rows.num_columns()).collect::<Vec<_>>()).map_err(internal)
+}
+
+/// Compares `order_state`, where it has the columns for it, with what the simulator knows; the number of orders.
+pub(super) async fn compare_truth(
+    engine: &Engine,
+    prepared: &Prepared,
+    load: &Load,
+) -> Result<Option<usize>, BenchError> {
+    let Some(world) = &load.world else { return Ok(None) };
+    let known = |name: &str| prepared.columns("order_state").is_ok_and(|c| c.schema.index_of(name).is_ok());
+    if !["order_id", "status", "paid", "net"].into_iter().all(known) {
+        return Ok(None);
+    }
+    let truth = truth(world);
+    let sql = "SELECT order_id, status, CAST(paid * 100 AS BIGINT), CAST(net * 100 AS BIGINT) FROM order_state";
+    let rows = engine.query(sql).await?;
+    let text = |column: usize| cast(rows.column(column), &DataType::Utf8).map_err(internal);
+    let (ids, statuses) = (text(0)?, text(1)?);
+    let (ids, statuses) = (ids.as_string::<i32>(), statuses.as_string::<i32>());
+    let (paid, net) = (rows.column(2).as_primitive::<Int64Type>(), rows.column(3).as_primitive::<Int64Type>());
+    for row in 0..rows.num_rows() {
+        let found = (statuses.value(row), paid.value(row), net.value(row));
+        let expected = truth.orders.get(ids.value(row)).map(|o| (o.status, o.paid_minor, o.net_minor));
+        if expected != Some(found) {
+            let text =
+                format!("order_state has {found:?} for {}, the simulator's truth is {expected:?}", ids.value(row));
+            return Err(BenchError::WrongAnswers(text));
+        }
+    }
+    // A folder may have fewer channels than the world.
+    let channels: BTreeSet<&str> = ids.iter().flatten().filter_map(|id| id.split(':').next()).collect();
+    let expected = truth.orders.values().filter(|order| channels.contains(order.channel)).count();
+    if rows.num_rows() != expected {
+        let text = format!("order_state has {} orders, the simulator's truth {expected}", rows.num_rows());
+        return Err(BenchError::WrongAnswers(text));
+    }
+    Ok(Some(expected))
 }
 
 /// A row: its exact columns encoded, and its floating-point ones.

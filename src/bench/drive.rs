@@ -102,6 +102,7 @@ pub(super) async fn drive(
         cpu_seconds: resources::cpu_seconds() - cpu,
         timeline: meter.seconds,
         checked_views: None,
+        checked_orders: None,
     })
 }
 

@@ -1,22 +1,23 @@
 //! The input of a run: rows per table, decoded, with their places in the order of all events.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::Prepared;
 use crate::ingest::decode::{CsvOptions, Decoder, Layout, Position};
 use crate::ingest::driver::BATCH_ROWS_MAX;
-use crate::ingest::simulator::{WorldConfig, write};
+use crate::ingest::simulator::{Event, Stream, StreamSet, World, WorldConfig, check_schema, input_batch};
 use crate::ingest::split::{Framing, Record, Splitter};
-use crate::model::{InputBatch, RelationId, SqlResult, TableDef};
+use crate::model::{Clock, InputBatch, RelationId, SqlError, SqlResult, TableDef};
 
-use super::BenchError;
+use super::{BenchError, Curve};
 
 /// Events of the simulator without a rate.
 const EVENTS_WITHOUT_RATE: u64 = 1_000_000;
-/// What an order brings, roughly: only how fast simulated time goes by depends on it.
-const EVENTS_PER_ORDER: f64 = 2.5;
+/// Orders that tell how many events an order brings.
+const SAMPLE_ORDERS: u64 = 2000;
 
 /// All events of a run.
 pub(super) struct Load {
@@ -25,6 +26,8 @@ pub(super) struct Load {
     pub events: usize,
     /// Records that could not be decoded: left out.
     pub bad: usize,
+    /// The simulator's world, if it is its events: knows the truth.
+    pub world: Option<WorldConfig>,
 }
 
 /// One table's rows in the order they arrive.
@@ -81,89 +84,62 @@ fn finished(tables: Vec<TableLoad>, missing: &str) -> Result<Load, BenchError> {
     if events == 0 {
         return Err(BenchError::NoInput(missing.to_string()));
     }
-    Ok(Load { tables, events, bad })
+    Ok(Load { tables, events, bad, world: None })
 }
 
-/// The simulator's events for the tables that have it for a connector.
+/// The events of a finite world for the tables that have the simulator for a connector.
 pub(super) fn from_simulator(
     prepared: &Prepared,
     seed: u64,
-    rate: Option<f64>,
     events: Option<u64>,
+    length: Duration,
+    curve: Curve,
 ) -> Result<Load, BenchError> {
-    let mut streams: BTreeMap<String, Filling> = BTreeMap::new();
+    let mut fed: Vec<(Stream, Arc<TableDef>)> = vec![];
     for name in prepared.relations() {
         let Some(connector) = prepared.connector(&name).filter(|c| c.name == "simulator") else { continue };
         let Some(def) = prepared.columns(&name)?.table else { continue };
-        let stream = connector.options.get("stream").cloned().unwrap_or_else(|| name.clone());
-        streams.insert(stream, Filling::new(&def, Decoder::json(&def)?));
+        let stream = connector.options.get("stream").unwrap_or(&name);
+        let Some(stream) = Stream::from_name(stream) else {
+            return Err(SqlError::internal(format!("the simulator has no stream {stream}")).into());
+        };
+        check_schema(&def, stream)?;
+        fed.push((stream, def));
     }
-    if streams.is_empty() {
-        let message = "no table has the connector simulator; give --input DIR";
-        return Err(BenchError::NoInput(message.to_string()));
+    if fed.is_empty() {
+        return Err(BenchError::NoInput("no table has the connector simulator; give --input DIR".to_string()));
     }
-    let mut config = WorldConfig { seed, orders: 0, start_ms: now_ms(), ..WorldConfig::default() };
-    config.faults.malformed = 0.0;
-    if let Some(rate) = rate {
-        config.rate = (rate / EVENTS_PER_ORDER).clamp(1e-3, WorldConfig::RATE_MAX);
+    let streams: StreamSet = fed.iter().map(|(stream, _)| *stream).collect();
+    let world = world(seed, events.unwrap_or(EVENTS_WITHOUT_RATE), length, curve, streams);
+    let mut waiting: BTreeMap<Stream, Vec<(u64, Event)>> = BTreeMap::new();
+    for (number, event) in World::of(world.clone(), streams).enumerate() {
+        waiting.entry(event.stream).or_default().push((number as u64, event));
     }
-    let left = events.unwrap_or(EVENTS_WITHOUT_RATE);
-    let mut sorter = Sorter { streams, line: vec![], taken: 0, left, failure: None };
-    // It ends when the sorter has enough.
-    drop(write::write_all(&config, &mut sorter, false));
-    if let Some(error) = sorter.failure {
-        return Err(error.into());
+    let mut tables = vec![];
+    for (stream, def) in fed {
+        let (order, events): (Vec<u64>, Vec<Event>) = waiting.remove(&stream).unwrap_or_default().into_iter().unzip();
+        let batches = events.chunks(BATCH_ROWS_MAX).map(|part| input_batch(&def, RelationId(0), part));
+        let batches = batches.collect::<Result<Vec<_>, _>>().map_err(|e| SqlError::internal(e.to_string()))?;
+        tables.push(TableLoad { name: def.name.clone(), batches, order, bad: 0 });
     }
-    let tables = sorter.streams.into_values().map(Filling::finished).collect::<SqlResult<Vec<_>>>()?;
-    finished(tables, "the simulator has nothing for these tables")
+    let load = finished(tables, "the simulator has nothing for these tables")?;
+    Ok(Load { world: Some(world), ..load })
+}
+
+/// A world that ends with about so many events, whose clock goes as the run's does and whose waves are the run's.
+fn world(seed: u64, events: u64, length: Duration, curve: Curve, streams: StreamSet) -> WorldConfig {
+    let seconds = length.as_secs_f64().max(1.0);
+    let mut config = WorldConfig { seed, history: 0, start_ms: now_ms(), ..WorldConfig::default() };
+    config.curve = curve.wave(seconds);
+    let sample = WorldConfig { orders: SAMPLE_ORDERS, ..config.clone() };
+    let per_order = World::of(sample, streams).count() as f64 / SAMPLE_ORDERS as f64;
+    config.orders = (events as f64 / per_order.max(f64::MIN_POSITIVE)).ceil().max(1.0) as u64;
+    config.rate = (config.orders as f64 / seconds / curve.mean()).clamp(0.01, WorldConfig::RATE_MAX);
+    config
 }
 
 fn now_ms() -> i64 {
-    crate::model::Clock::System.now() as i64
-}
-
-/// Takes the simulator's lines apart by table as they are written.
-struct Sorter {
-    streams: BTreeMap<String, Filling>,
-    /// The line so far.
-    line: Vec<u8>,
-    taken: u64,
-    left: u64,
-    failure: Option<crate::model::SqlError>,
-}
-
-impl Sorter {
-    fn take_line(&mut self) -> io::Result<()> {
-        let line = std::mem::take(&mut self.line);
-        let table = line.strip_prefix(br#"{"table":""#).and_then(|rest| rest.split(|b| *b == b'"').next());
-        let Some(filling) = table.and_then(|t| self.streams.get_mut(std::str::from_utf8(t).ok()?)) else {
-            return Ok(());
-        };
-        filling.order.push(self.taken);
-        if let Err(error) = filling.push(&line, self.taken + 1) {
-            self.failure = Some(error);
-            return Err(io::Error::other("decoding failed"));
-        }
-        self.taken += 1;
-        if self.taken >= self.left { Err(io::Error::other("enough")) } else { Ok(()) }
-    }
-}
-
-impl Write for Sorter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut rest = bytes;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            self.line.extend_from_slice(&rest[..end]);
-            self.take_line()?;
-            rest = &rest[end + 1..];
-        }
-        self.line.extend_from_slice(rest);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    Clock::System.now() as i64
 }
 
 /// The rows of files named after tables. Each file is spread evenly over the run: files do not say how their rows interleave.

@@ -82,7 +82,10 @@ pub async fn run(
     let wanted = options.rate.map(|rate| (rate * seconds) as u64);
     let load = match &options.input {
         Some(folder) => load::from_files(prepared, folder, wanted)?,
-        None => load::from_simulator(prepared, options.seed, options.rate, wanted)?,
+        None => {
+            let length = options.warm_up + options.duration;
+            load::from_simulator(prepared, options.seed, wanted, length, options.curve)?
+        }
     };
     let load = Arc::new(load);
     let bad = if load.bad > 0 { format!("; {} bad records are left out", load.bad) } else { String::new() };
@@ -94,6 +97,7 @@ pub async fn run(
         tell("comparing every view with the batch engine's answer");
         let checked = check::compare(&engine, prepared, &load).await?;
         outcome.checked_views = Some(checked);
+        outcome.checked_orders = check::compare_truth(&engine, prepared, &load).await?;
     }
     engine.stop().await;
     Ok(outcome)

@@ -105,6 +105,8 @@ pub struct Outcome {
     pub cpu_seconds: f64,
     /// Views whose answers were compared; `None`: not checked.
     pub checked_views: Option<usize>,
+    /// Orders of `order_state` that equal the simulator's truth; `None`: not checked, or not comparable.
+    pub checked_orders: Option<usize>,
     /// The run second by second.
     pub timeline: Vec<Second>,
 }
@@ -132,8 +134,12 @@ impl fmt::Display for Outcome {
         writeln!(f, "memory      {peak} MB at its peak, {grown} MB of it beyond the input")?;
         writeln!(f, "processor   {:.1} s", self.cpu_seconds)?;
         match self.checked_views {
-            Some(views) => write!(f, "answers     {views} views equal the batch engine's"),
-            None => write!(f, "answers     not checked"),
+            Some(views) => write!(f, "answers     {views} views equal the batch engine's")?,
+            None => write!(f, "answers     not checked")?,
+        }
+        match self.checked_orders {
+            Some(orders) => write!(f, ", {orders} orders the simulator's truth"),
+            None => Ok(()),
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-/// How the rate changes over a run. Curves have a mean of 1: a rate keeps its meaning.
+use crate::ingest::simulator::Curve as Wave;
+
+/// How the rate changes over a run. A run's rate is the mean, whatever the curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Curve {
     /// The same all the time.
     Flat,
-    /// A flash sale: quiet (the first 30 %), a countdown in which the crowd gathers (to 50 %), the spike at the opening, at about
-    /// five times the mean (to 60 %), and a tail that dies away.
+    /// One wave of the simulator, from its quiet time to the end of its tail, stretched over the run.
     Sale,
 }
 
@@ -16,15 +17,38 @@ pub enum Curve {
 const STEPS: usize = 1000;
 
 impl Curve {
-    /// The load at a share of the run, before it is scaled to a mean of 1.
+    /// The simulator's phases in a run of so many seconds.
+    pub(super) fn wave(self, seconds: f64) -> Wave {
+        let wave = Wave::default();
+        let whole = (wave.quiet_s + wave.countdown_s + wave.spike_s + wave.tail_s) as f64;
+        let scaled = |phase_s: i64| (phase_s as f64 * seconds / whole).round() as i64;
+        match self {
+            Curve::Flat => Wave { quiet_s: seconds.ceil() as i64 + 1, spike_factor: 1, ..wave },
+            Curve::Sale => Wave {
+                quiet_s: scaled(wave.quiet_s),
+                countdown_s: scaled(wave.countdown_s),
+                spike_s: scaled(wave.spike_s).max(1),
+                tail_s: scaled(wave.tail_s),
+                ..wave
+            },
+        }
+    }
+
+    /// The load at a share of the run, in quiet times 1.
     fn intensity(self, at: f64) -> f64 {
         match self {
             Curve::Flat => 1.0,
-            Curve::Sale if at < 0.3 => 0.3,
-            Curve::Sale if at < 0.5 => 0.3 + (at - 0.3) / 0.2 * 0.9,
-            Curve::Sale if at < 0.6 => 6.0,
-            Curve::Sale => 0.4 + 2.6 * (-(at - 0.6) / 0.1).exp(),
+            Curve::Sale => {
+                let wave = Wave::default();
+                let whole_ms = (wave.quiet_s + wave.countdown_s + wave.spike_s + wave.tail_s) as f64 * 1000.0;
+                wave.permille((at * whole_ms) as i64) as f64 / 1000.0
+            }
         }
+    }
+
+    /// The load on average, in quiet times 1.
+    pub(super) fn mean(self) -> f64 {
+        (0..STEPS).map(|step| self.intensity((step as f64 + 0.5) / STEPS as f64)).sum::<f64>() / STEPS as f64
     }
 
     /// The share of all events that are due up to each step's end, from 0 to 1.
@@ -66,10 +90,11 @@ mod tests {
             assert!(due[0] == 0 && due[99_999] < 100_000_000_000, "{curve:?}");
             let between =
                 |from: u64, to: u64| due.iter().filter(|d| (from..to).contains(&(**d / 1_000_000_000))).count();
-            let (quiet, spike) = (between(0, 10), between(50, 60));
+            // The wave's spike is its fourth twentieth.
+            let (quiet, spike) = (between(0, 5), between(15, 20));
             match curve {
-                Curve::Flat => assert_eq!((quiet, spike), (10_000, 10_000)),
-                Curve::Sale => assert!(quiet < 4_000 && spike > 45_000, "{quiet} {spike}"),
+                Curve::Flat => assert_eq!((quiet, spike), (5_000, 5_000)),
+                Curve::Sale => assert!(quiet > 0 && spike > 6 * quiet, "{quiet} {spike}"),
             }
         }
     }

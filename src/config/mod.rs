@@ -38,6 +38,10 @@ pub struct Settings {
     pub http: SocketAddr,
     /// Folder for state that survives; `None`: in memory.
     pub data_dir: Option<PathBuf>,
+    /// Folder with a file per table, read instead of the tables' connectors; tables without a file stay empty.
+    pub input: Option<PathBuf>,
+    /// Whether these files are read on as they grow.
+    pub follow: bool,
     /// Shortest time between two ticks, in milliseconds.
     pub tick_ms_min: u64,
     /// Time between ticks when nothing happens, in milliseconds.
@@ -62,6 +66,10 @@ pub struct Layer {
     pub http: Option<SocketAddr>,
     /// See [`Settings::data_dir`].
     pub data_dir: Option<PathBuf>,
+    /// See [`Settings::input`].
+    pub input: Option<PathBuf>,
+    /// See [`Settings::follow`].
+    pub follow: Option<bool>,
     /// See [`Settings::tick_ms_min`].
     pub tick_ms_min: Option<u64>,
     /// See [`Settings::tick_ms_idle`].
@@ -100,6 +108,8 @@ impl Default for Settings {
             pg: SocketAddr::from(([127, 0, 0, 1], 5433)),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data_dir: None,
+            input: None,
+            follow: false,
             tick_ms_min: 1,
             tick_ms_idle: 50,
             tick_ms_max: 1000,
@@ -149,6 +159,9 @@ impl Settings {
                 return refuse(key, format!("{milliseconds} is not between 1 and {TICK_MS_LIMIT}"));
             }
         }
+        if self.follow && self.input.is_none() {
+            return refuse("follow", "there is no input folder to follow".to_string());
+        }
         if self.tick_ms_min > self.tick_ms_max {
             return refuse("tick_ms_min", format!("{} is above tick_ms_max, {}", self.tick_ms_min, self.tick_ms_max));
         }
@@ -174,6 +187,8 @@ impl Layer {
             pg: take(variables, "PG", "an address such as 127.0.0.1:5433")?,
             http: take(variables, "HTTP", "an address such as 127.0.0.1:8080")?,
             data_dir: take(variables, "DATA_DIR", "a folder")?,
+            input: take(variables, "INPUT", "a folder")?,
+            follow: take(variables, "FOLLOW", "true or false")?,
             tick_ms_min: take(variables, "TICK_MS_MIN", "a number of milliseconds")?,
             tick_ms_idle: take(variables, "TICK_MS_IDLE", "a number of milliseconds")?,
             tick_ms_max: take(variables, "TICK_MS_MAX", "a number of milliseconds")?,
@@ -191,6 +206,8 @@ impl Layer {
         set(self.pg, &mut settings.pg);
         set(self.http, &mut settings.http);
         set(self.data_dir.map(Some), &mut settings.data_dir);
+        set(self.input.map(Some), &mut settings.input);
+        set(self.follow, &mut settings.follow);
         set(self.tick_ms_min, &mut settings.tick_ms_min);
         set(self.tick_ms_idle, &mut settings.tick_ms_idle);
         set(self.tick_ms_max, &mut settings.tick_ms_max);
@@ -248,6 +265,8 @@ mod tests {
             ("TRUEUP_PG", "0.0.0.0:0"),
             ("TRUEUP_HTTP", "[::1]:81"),
             ("TRUEUP_DATA_DIR", "state"),
+            ("TRUEUP_INPUT", "recorded"),
+            ("TRUEUP_FOLLOW", "true"),
             ("TRUEUP_TICK_MS_MIN", "2"),
             ("TRUEUP_TICK_MS_IDLE", "3"),
             ("TRUEUP_TICK_MS_MAX", "4"),
@@ -259,6 +278,8 @@ mod tests {
             pg: "0.0.0.0:0".parse().expect("an address"),
             http: "[::1]:81".parse().expect("an address"),
             data_dir: Some("state".into()),
+            input: Some("recorded".into()),
+            follow: true,
             tick_ms_min: 2,
             tick_ms_idle: 3,
             tick_ms_max: 4,

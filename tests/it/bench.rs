@@ -88,7 +88,7 @@ fn the_program_benches_the_simulator_and_writes_json() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let sql =
         "CREATE TABLE o (order_id BIGINT PRIMARY KEY, version INT, amount DECIMAL(18, 2)) WITH VERSION COLUMN (version)
-               WITH (connector = 'simulator', stream = 'orders');
+               WITH (connector = 'simulator', stream = 'raw_web_orders');
                CREATE MATERIALIZED VIEW total AS SELECT COUNT(*) AS orders, SUM(amount) AS amount FROM o;";
     std::fs::write(folder.path().join("o.sql"), sql).expect("writing a file");
     let arguments = ["bench", "o.sql", "--rate", "2000", "--warm-up", "200ms", "--duration", "1.3s", "--curve", "sale"];
@@ -99,7 +99,9 @@ fn the_program_benches_the_simulator_and_writes_json() {
     assert!(told.lines().any(|line| line.contains("freshness p50")), "{told}");
     let result = std::fs::read(folder.path().join("result.json")).expect("a result");
     let result: Value = serde_json::from_slice(&result).expect("JSON");
-    assert_eq!((&result["events"], &result["checked_views"]), (&Value::from(3000), &Value::from(1)));
+    assert_eq!(result["checked_views"], Value::from(1));
+    // A world ends with an order's last event: about as many events as asked for.
+    assert!(result["events"].as_u64().is_some_and(|events| (2700..3300).contains(&events)), "{result}");
     assert!(result["freshness"]["p99_ms"].as_f64().is_some_and(|ms| ms > 0.0), "{result}");
     assert_eq!(result["timeline"].as_array().map(|seconds| seconds.is_empty()), Some(false), "{result}");
     let output = trueup(&["bench", "o.sql", "--duration", "soon"], folder.path());

@@ -4,7 +4,7 @@ mod bank;
 mod bench;
 mod cli;
 mod dataflow_tests;
-mod dataflows;
+mod flashsale_v0;
 mod harness;
 mod live;
 mod oracle;
