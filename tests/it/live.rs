@@ -146,8 +146,8 @@ async fn a_sum_out_of_range_is_an_error_until_it_fits_again() {
     assert_eq!(fits, ["1|9223372036854775806", "2|7"]);
     run(&engine, "INSERT INTO t VALUES (4, 1, 2)").await;
     assert_eq!(rows(&engine, totals).await, ["2|7"]);
-    let found = rows(&engine, errors).await;
-    assert!(found.len() == 1 && found[0].starts_with("22003|"), "{found:?}");
+    assert_eq!(rows(&engine, errors).await.len(), 1);
+    assert!(rows(&engine, errors).await[0].starts_with("22003|"));
     run(&engine, "DELETE FROM t WHERE id = 4").await;
     assert_eq!((rows(&engine, totals).await, rows(&engine, errors).await.len()), (fits, 0));
     engine.stop().await;
