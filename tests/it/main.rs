@@ -1,6 +1,7 @@
 //! Integration tests: the engine in process, the program and the protocol with real clients, the tree's shape.
 
 mod bank;
+mod bench;
 mod cli;
 mod dataflow_tests;
 mod harness;
