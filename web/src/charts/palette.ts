@@ -1,0 +1,45 @@
+// Colours and sizes for canvases, read from the style sheet so that there is one palette.
+import { computed, signal } from "@preact/signals";
+
+import { big, theme } from "../state/settings";
+
+export interface Palette {
+  readonly ink: string;
+  readonly muted: string;
+  readonly line: string;
+  readonly surface: string;
+  readonly placed: string;
+  readonly paid: string;
+  readonly earlier: string;
+  readonly refund: string;
+  readonly heat: readonly string[];
+  readonly series: readonly string[];
+  /** Pixels per rem: canvases scale with the page. */
+  readonly rem: number;
+  readonly font: string;
+}
+
+const resized = signal(0);
+addEventListener("resize", () => (resized.value += 1));
+
+/** The palette of the moment; changes with theme and size. */
+export const palette = computed<Palette>(() => {
+  // What the style sheet's answers depend on.
+  void [theme.value, big.value, resized.value];
+  const style = getComputedStyle(document.documentElement);
+  const color = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    ink: color("ink"),
+    muted: color("muted"),
+    line: color("line"),
+    surface: color("surface"),
+    placed: color("placed"),
+    paid: color("paid"),
+    earlier: color("earlier"),
+    refund: color("refund"),
+    heat: [0, 1, 2, 3, 4].map((i) => color(`heat-${i}`)),
+    series: [1, 2, 3, 4, 5, 6, 7, 8].map((i) => color(`series-${i}`)),
+    rem: Number.parseFloat(style.fontSize),
+    font: style.getPropertyValue("--font").trim(),
+  };
+});
