@@ -155,8 +155,8 @@ export interface AttributionCampaign {
   gross: Amount;
   net: Amount;
   refunded: Amount;
-  conversions: number;
-  new_customers: number;
+  conversions: Amount;
+  new_customers: Amount;
   spend: Amount | null;
   roas: number | null;
   gross_roas: number | null;

@@ -1,5 +1,5 @@
 // Colours and sizes for canvases, read from the style sheet so that there is one palette.
-import { computed, signal } from "@preact/signals";
+import { signal, type ReadonlySignal } from "@preact/signals";
 
 import { big, theme } from "../state/settings";
 
@@ -19,14 +19,9 @@ export interface Palette {
   readonly font: string;
 }
 
-const resized = signal(0);
-addEventListener("resize", () => (resized.value += 1));
-
-/** The palette of the moment; changes with theme and size. */
-export const palette = computed<Palette>(() => {
-  // What the style sheet's answers depend on.
-  void [theme.value, big.value, resized.value];
+function read(): Palette {
   const style = getComputedStyle(document.documentElement);
+  const rem = Number.parseFloat(style.fontSize);
   const color = (name: string) => style.getPropertyValue(`--${name}`).trim();
   return {
     ink: color("ink"),
@@ -39,7 +34,18 @@ export const palette = computed<Palette>(() => {
     refund: color("refund"),
     heat: [0, 1, 2, 3, 4].map((i) => color(`heat-${i}`)),
     series: [1, 2, 3, 4, 5, 6, 7, 8].map((i) => color(`series-${i}`)),
-    rem: Number.parseFloat(style.fontSize),
+    rem,
     font: style.getPropertyValue("--font").trim(),
   };
-});
+}
+
+const now = signal(read());
+
+/** The palette of the moment; changes with theme and size. */
+export const palette: ReadonlySignal<Palette> = now;
+
+// With the next frame: by then the style sheet has followed.
+const refresh = () => requestAnimationFrame(() => (now.value = read()));
+addEventListener("resize", refresh);
+theme.subscribe(refresh);
+big.subscribe(refresh);

@@ -138,6 +138,7 @@ export const zh: Texts = {
   difference: "差额",
   lookup: "订单查询",
   lookup_hint: "订单号，如 web:1001",
+  lookup_empty: "查看单个订单的状态、支付、退款与发货",
   look_up: "查询",
   not_found: "没有编号为 {id} 的订单或记录",
   facts: "按到达顺序的记录与版本",

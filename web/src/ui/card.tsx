@@ -1,5 +1,5 @@
 // A framed figure: its title, the tick it is true at, and its content, or why there is none.
-import type { ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import { computed, useComputed, type ReadonlySignal } from "@preact/signals";
 
 import { store, view_rows } from "../state/page";
@@ -28,15 +28,24 @@ export const completeness = computed(() => {
   return parts.filter((part) => part !== "").join(" · ");
 });
 
+interface AsOfProps {
+  /** The page's tick, or that of a picture drawn less often. */
+  readonly tick?: ReadonlySignal<number>;
+  readonly size?: "short" | "usual" | "long";
+}
+
 /** The tick of a figure, and how complete it is when asked (hover, or `long`). */
-export function AsOf({ tick = store.tick, long = false }: { tick?: ReadonlySignal<number>; long?: boolean }) {
+export function AsOf({ tick = store.tick, size = "usual" }: AsOfProps) {
   const text = useComputed(() => {
     if (tick.value === 0) return "";
-    const time = t("as_of", { time: format.value.time_ms(tick.value) });
-    return long && completeness.value !== "" ? `${time} · ${completeness.value}` : time;
+    const time = format.value.time_ms(tick.value);
+    if (size === "short") return time;
+    const as_of = t("as_of", { time });
+    return size === "long" && completeness.value !== "" ? `${as_of} · ${completeness.value}` : as_of;
   });
+  const whole = useComputed(() => `${t("as_of", { time: format.value.time_ms(tick.value) })} · ${completeness.value}`);
   return (
-    <span class="as-of" title={completeness}>
+    <span class="as-of" title={whole}>
       {text}
     </span>
   );
@@ -75,9 +84,20 @@ export function Card({ area, title, views, tick, tools, children }: CardProps) {
         ) : state !== "" ? (
           <p class="note missing">{state.split(",").map((view) => t("missing", { view })).join("\n")}</p>
         ) : (
-          children
+          <Guard>{children}</Guard>
         )}
       </div>
     </section>
   );
+}
+
+/** A card that cannot draw what it got says why; the others go on. */
+class Guard extends Component<{ children: ComponentChildren }, { failure?: string }> {
+  override componentDidCatch(error: unknown): void {
+    this.setState({ failure: error instanceof Error ? error.message : String(error) });
+  }
+
+  override render({ children }: { children: ComponentChildren }, { failure }: { failure?: string }) {
+    return failure === undefined ? children : <p class="note missing">{failure}</p>;
+  }
 }

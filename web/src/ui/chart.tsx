@@ -1,7 +1,7 @@
 // A canvas drawn by ECharts, which is loaded when the first chart has something to show.
 // Draws at most every `draw_ms_min`, and tells the tick of what it drew, so that the card above it never claims more.
 import { useEffect, useRef } from "preact/hooks";
-import { effect, type ReadonlySignal, type Signal } from "@preact/signals";
+import type { ReadonlySignal, Signal } from "@preact/signals";
 import type { EChartsCoreOption, EChartsType } from "echarts/core";
 
 import { store } from "../state/page";
@@ -40,10 +40,7 @@ export function Chart({ option, tick, label }: Props) {
       timer ??= setTimeout(draw, Math.max(0, draw_ms_min - (performance.now() - drawn_at)));
     };
     const observer = new ResizeObserver(() => chart?.resize());
-    const stop = effect(() => {
-      void [option.value, store.tick.value];
-      soon();
-    });
+    const stops = [option.subscribe(soon), store.tick.subscribe(soon)];
     void import("../charts/echarts").then(({ init }) => {
       if (gone) return;
       chart = init(element, undefined, { renderer: "canvas" });
@@ -52,7 +49,7 @@ export function Chart({ option, tick, label }: Props) {
     });
     return () => {
       gone = true;
-      stop();
+      for (const stop of stops) stop();
       clearTimeout(timer);
       observer.disconnect();
       chart?.dispose();

@@ -76,7 +76,7 @@ function Status() {
     <div class={`status ${kind}`} role="status">
       <span class="dot" />
       <span class="word">{t(kind)}</span>
-      <AsOf long />
+      <AsOf size="long" />
     </div>
   );
 }

@@ -82,7 +82,7 @@ function Money(props: { label: "paid" | "net" | "refunded"; text: ReadonlySignal
     <div class={`money ${label}`}>
       <h3>
         {t(label)}
-        <AsOf />
+        <AsOf size="short" />
       </h3>
       <p class="amount" data-figure={label}>
         {text}
@@ -140,14 +140,14 @@ export function Tiles() {
     <div class="tiles" style={{ gridArea: "tiles" }} data-card="tiles">
       {tiles.map((tile) => (
         <section class="card tile" key={tile.key} aria-label={t(tile.key)}>
-          <h3>
-            {t(tile.key)}
-            <AsOf />
-          </h3>
+          <h3>{t(tile.key)}</h3>
           <p class="amount" data-figure={tile.key}>
             {tile.text}
           </p>
-          <Sparkline values={tile.course} tone={tile.tone} />
+          <div class="course">
+            <Sparkline values={tile.course} tone={tile.tone} />
+            <AsOf size="short" />
+          </div>
         </section>
       ))}
     </div>

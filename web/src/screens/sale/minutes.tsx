@@ -18,7 +18,7 @@ const minutes_max = 120;
 
 const option = computed<EChartsCoreOption>(() => {
   const { ink, muted, line, surface, placed, paid, earlier, rem, font } = palette.value;
-  const { money_short, money_whole } = format.value;
+  const { money_axis, money_whole } = format.value;
   const last = reached.value.at(-1)?.minute_no ?? 0;
   const shown = minutes.value.filter((row) => row.minute_no > last - minutes_max && row.minute_no <= last + ahead_minutes);
   const closed = shown.filter((row) => row.minute_no < last);
@@ -68,7 +68,7 @@ const option = computed<EChartsCoreOption>(() => {
     yAxis: {
       type: "value",
       splitNumber: 4,
-      axisLabel: { ...text, formatter: (value: number) => money_short(value) },
+      axisLabel: { ...text, formatter: (value: number) => money_axis(value) },
       splitLine: { lineStyle: { color: line } },
     },
     series: [
