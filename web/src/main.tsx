@@ -1,5 +1,4 @@
 // Starts the page: settings, the stream, then the screen. The other screens' code is asked for when they are first opened.
-import "@fontsource-variable/inter/wght.css";
 import "./style/base.css";
 import "./style/frame.css";
 import "./style/sale.css";

@@ -24,7 +24,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
           <strong>Trueup</strong>
           <SaleName />
         </div>
-        <nav aria-label={t("title")}>
+        <nav aria-label={t("title")} title={t("keys")}>
           {screens.map((name, i) => (
             <a
               key={name}

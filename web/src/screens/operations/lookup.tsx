@@ -6,7 +6,7 @@ import { format, t } from "../../state/settings";
 import { LiveQuery, objects, type Outcome } from "../../state/sql";
 import { AsOf } from "../../ui/card";
 import { Table, type Column } from "../../ui/table";
-import type { Row } from "../../state/protocol";
+import type { Row, Value } from "../../state/protocol";
 import { fact_columns, facts_sql, state_sql, type Fact } from "./lookup_sql";
 
 const wanted = signal("");
@@ -53,6 +53,17 @@ function Form() {
   );
 }
 
+const is_time = /^\d{4}-\d\d-\d\dT/;
+
+function shown_value(value: Value): string {
+  if (typeof value === "string" && is_time.test(value)) {
+    const time = Date.parse(value);
+    return `${format.value.day(time)} ${format.value.time_s(time)}`;
+  }
+  if (typeof value === "boolean") return value ? "✓" : "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
 /** What an order's state says, without what is empty. */
 function State({ row }: { row: Row }) {
   const shown = Object.entries(row).filter(([, value]) => value !== null && value !== false && value !== "0.00");
@@ -61,7 +72,7 @@ function State({ row }: { row: Row }) {
       {shown.map(([name, value]) => (
         <div key={name}>
           <dt>{name.replaceAll("_", " ")}</dt>
-          <dd>{typeof value === "object" ? JSON.stringify(value) : String(value)}</dd>
+          <dd>{shown_value(value)}</dd>
         </div>
       ))}
     </dl>

@@ -80,7 +80,7 @@ function Money(props: { label: "paid" | "net" | "refunded"; text: ReadonlySignal
   const { label, text, course } = props;
   return (
     <div class={`money ${label}`}>
-      <h3>
+      <h3 title={label === "net" ? t("net_hint") : undefined}>
         {t(label)}
         <AsOf size="short" />
       </h3>
