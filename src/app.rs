@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::future::Future;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,9 +18,10 @@ use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::engine::api::Database;
-use crate::engine::{self, Diagnostic, Engine, EngineConfig, Script};
+use crate::engine::{self, Diagnostic, Engine, EngineConfig, Prepared, Script};
 use crate::serve::http::{HttpState, serve_http};
 use crate::serve::pg::{PgCounters, PgOptions, serve_pg};
+use crate::testing;
 
 /// How long stopping may take before the process ends anyway, in seconds.
 pub const STOP_BOUND_S: u64 = 10;
@@ -38,14 +40,61 @@ pub fn sql_files(paths: &[PathBuf]) -> Result<Vec<Script>> {
         let metadata = fs::metadata(path).with_context(|| format!("can't read {}", path.display()))?;
         if metadata.is_dir() {
             let before = found.len();
-            walk(path, 0, &mut found)?;
+            walk(path, 0, &|name| name.ends_with(".sql") && !is_test(name), &mut found)?;
             if found.len() == before {
                 bail!("no .sql file in {}", path.display());
             }
+        } else if is_test(&path.to_string_lossy()) {
+            bail!("{} is a dataflow test: run it with \"trueup test\"", path.display());
         } else {
             found.push(path.clone());
         }
     }
+    read(found)
+}
+
+/// Finds and reads the dataflow tests of some paths, and the dataflows they run on: the SQL files of the same paths, and for a test
+/// file named alone those of its folder, or of the topmost folder above that within the current one, as long as there is SQL in
+/// each on the way.
+///
+/// # Errors
+/// Those of [`sql_files`].
+pub fn test_files(paths: &[PathBuf]) -> Result<(Vec<Script>, Vec<Script>)> {
+    let (mut roots, mut tests) = (vec![], vec![]);
+    for path in paths {
+        if path.is_dir() {
+            walk(path, 0, &is_test, &mut tests)?;
+            roots.push(path.clone());
+        } else if is_test(&path.to_string_lossy()) {
+            tests.push(path.clone());
+            roots.push(topmost_with_sql(path)?);
+        } else {
+            roots.push(path.clone());
+        }
+    }
+    Ok((sql_files(&roots)?, read(tests)?))
+}
+
+/// Whether a file name is a dataflow test's.
+fn is_test(name: &str) -> bool {
+    name.ends_with(".test.sql")
+}
+
+/// The folder whose SQL a single test file runs on.
+fn topmost_with_sql(file: &Path) -> Result<PathBuf> {
+    let unreadable = || format!("can't read {}", file.display());
+    let file = fs::canonicalize(file).with_context(unreadable)?;
+    let here = std::env::current_dir().and_then(fs::canonicalize).context("can't tell the current folder")?;
+    let has_sql = |folder: &Path| {
+        fs::read_dir(folder).into_iter().flatten().flatten().any(|e| e.file_name().to_string_lossy().ends_with(".sql"))
+    };
+    let own = file.parent().unwrap_or(&file);
+    let top = own.ancestors().take_while(|folder| folder.starts_with(&here) && has_sql(folder)).last().unwrap_or(own);
+    // Shown as the user would write it.
+    Ok(top.strip_prefix(&here).map_or_else(|_| top.to_path_buf(), |inside| Path::new(".").join(inside)))
+}
+
+fn read(found: Vec<PathBuf>) -> Result<Vec<Script>> {
     let mut seen = std::collections::HashSet::new();
     let mut files = Vec::new();
     for path in found {
@@ -58,7 +107,7 @@ pub fn sql_files(paths: &[PathBuf]) -> Result<Vec<Script>> {
     Ok(files)
 }
 
-fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+fn walk(folder: &Path, depth: usize, wanted: &dyn Fn(&str) -> bool, found: &mut Vec<PathBuf>) -> Result<()> {
     let unreadable = || format!("can't read {}", folder.display());
     if depth > FOLDER_DEPTH_MAX {
         bail!("{} is more than {FOLDER_DEPTH_MAX} folders deep", folder.display());
@@ -73,8 +122,8 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
             continue;
         }
         if path.is_dir() {
-            walk(&path, depth + 1, found)?;
-        } else if name.ends_with(".sql") && !name.ends_with(".test.sql") {
+            walk(&path, depth + 1, wanted, found)?;
+        } else if wanted(&name) {
             found.push(path);
         }
     }
@@ -111,6 +160,7 @@ async fn serve(settings: &Settings, scripts: &[Script]) -> Result<()> {
         idle_tick: Some(Duration::from_millis(settings.tick_ms_idle)),
         tick_min: Duration::from_millis(settings.tick_ms_min),
         tick_max: Duration::from_millis(settings.tick_ms_max),
+        ..EngineConfig::default()
     })?;
     let objects = engine.load(scripts).await.map_err(refused)?;
     tracing::info!(objects, workers = settings.workers, "dataflows are running");
@@ -148,11 +198,62 @@ fn refused(findings: Vec<Diagnostic>) -> anyhow::Error {
 /// # Errors
 /// SQL that is refused.
 pub fn check(paths: &[PathBuf]) -> Result<()> {
-    let scripts = sql_files(paths)?;
+    let (scripts, tests) = test_files(paths)?;
     let (objects, warnings) = engine::check(&scripts).map_err(refused)?;
     warnings.iter().for_each(|w| eprintln!("{w}"));
-    println!("{objects} objects in {} files are fine", scripts.len());
+    let cases = match tests.is_empty() {
+        true => 0,
+        false => testing::check(&Prepared::new(&scripts).map_err(refused)?, &tests).map_err(refused)?,
+    };
+    let tests = if cases > 0 { format!(", {cases} tests") } else { String::new() };
+    println!("{objects} objects in {} files are fine{tests}", scripts.len());
     Ok(())
+}
+
+/// Runs the dataflow tests beside some SQL; whether all passed.
+///
+/// # Errors
+/// SQL or tests that are refused, paths without tests.
+pub fn test(paths: &[PathBuf], options: &testing::Options) -> Result<bool> {
+    let (scripts, tests) = test_files(paths)?;
+    if tests.is_empty() {
+        bail!("no .test.sql file in {}", paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "));
+    }
+    let prepared = Arc::new(Prepared::new(&scripts).map_err(refused)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start threads")?;
+    let mut progress = Progress { on_terminal: std::io::stdout().is_terminal(), done: 0 };
+    let reports =
+        runtime.block_on(testing::run(prepared, &tests, options, |report, count| progress.tell(report, count)));
+    let reports = reports.map_err(refused)?;
+    let failed = reports.iter().filter(|report| report.failure.is_some()).count();
+    println!("seed {}, {} rounds", options.seed, options.rounds);
+    println!("{} passed, {failed} failed", reports.len() - failed);
+    Ok(failed == 0)
+}
+
+/// Shows how tests go: a counter on a terminal, a line per case in a pipe.
+struct Progress {
+    on_terminal: bool,
+    done: usize,
+}
+
+impl Progress {
+    fn tell(&mut self, report: &testing::Report, count: usize) {
+        use std::io::Write;
+        self.done += 1;
+        // Back to the line's start, clearing it: the counter is written over.
+        let clear = if self.on_terminal { "\r\x1b[K" } else { "" };
+        match &report.failure {
+            Some(failure) => println!("{clear}FAILED {}\n  {failure}", report.case),
+            None if !self.on_terminal => println!("ok     {}", report.case),
+            None => {}
+        }
+        if self.on_terminal {
+            print!("{clear}{}/{count}{}", self.done, if self.done == count { clear } else { "" });
+            // A terminal that is gone is no reason to stop.
+            drop(std::io::stdout().flush());
+        }
+    }
 }
 
 /// The plan of one view, as text.

@@ -42,6 +42,8 @@ pub mod dataflow;
 
 pub mod engine;
 
+pub mod testing;
+
 pub mod serve;
 
 pub mod config;

@@ -14,10 +14,38 @@ use tracing_subscriber::EnvFilter;
 use trueup::app;
 use trueup::config::{Layer, Settings};
 use trueup::ingest::simulator::{WorldConfig, write};
+use trueup::testing::Options;
 
 /// Arrangements allocate and free in large, uneven pieces on several threads.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const TEST_HELP: &str = "\
+Tests stand in *.test.sql files beside the SQL. A line that begins with -- is a comment.
+
+  -- test: a payment arrives before its order
+  GIVEN payments
+  {\"payment_id\": \"p1\", \"version\": 1, \"order_id\": \"o1\", \"amount\": \"40.00\", \"status\": \"captured\"}
+  EXPECT EMPTY order_state
+  TICK
+  GIVEN orders
+  {\"order_id\": \"o1\", \"version\": 1, \"amount\": \"40.00\", \"status\": \"placed\"}
+  EXPECT order_state (order_id, paid, status)
+  {\"order_id\": \"o1\", \"paid\": 40, \"status\": \"paid\"}
+
+  GIVEN name [AS RECEIVED]   rows for a table, or for a view, which they then replace; missing fields are NULL;
+                             \"__op\": \"delete\" deletes; AS RECEIVED: unknown fields and bad rows are no mistake
+  TICK                       closes a tick
+  NOW 'time'                 sets the clock [until then: 2026-11-11 00:00:00 UTC]
+  INSERT|UPDATE|DELETE …;    runs a statement
+  EXPECT name [(column, …)]  the rows that must be there; also EXPECT SELECT …; and EXPECT EMPTY name
+
+What stands before the first test begins every test of the file. Each test also runs with its input shuffled, duplicated (rows of
+tables with key and version) and cut into ticks at random, on one and two workers.
+
+Examples:
+  trueup test dataflows
+  trueup test dataflows/order_state.test.sql --only refund --seed 7 --rounds 50";
 
 const EXIT_REFUSED: u8 = 1;
 const EXIT_BUG: i32 = 70;
@@ -52,6 +80,22 @@ enum Command {
         /// SQL files, or folders read recursively [default: dataflows]
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
+    },
+    /// Run the dataflow tests beside the SQL
+    #[command(after_help = TEST_HELP)]
+    Test {
+        /// Folders with SQL files and their tests, or single test files [default: dataflows]
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Only tests whose name or file contains this
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+        /// Decides how input is shuffled, duplicated and cut into ticks [default: another each time]
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How often each test is run with its input dealt anew
+        #[arg(long, value_name = "N", default_value_t = trueup::testing::ROUNDS)]
+        rounds: u64,
     },
     /// Print the plan of one view
     #[command(after_help = "Example:\n  trueup explain dataflows order_state")]
@@ -138,7 +182,8 @@ fn share(text: &str) -> Result<f64, String> {
 fn main() -> ExitCode {
     exit_on_panic();
     match execute(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_REFUSED),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(EXIT_REFUSED)
@@ -155,20 +200,28 @@ fn exit_on_panic() {
     }));
 }
 
-fn execute(cli: Cli) -> Result<()> {
-    match cli.command {
+/// Whether what was asked for is as it should be.
+fn execute(cli: Cli) -> Result<bool> {
+    let done = match cli.command {
         None => run(cli.server, Vec::new()),
         Some(Command::Run { paths, server }) => run(server, paths),
         Some(Command::Check { paths }) => {
             start_log(&settings(ServerFlags::none())?)?;
             app::check(&or_shipped(paths))
         }
+        Some(Command::Test { paths, only, seed, rounds }) => {
+            start_log(&settings(ServerFlags::none())?)?;
+            let jobs = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+            let seed = seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
+            return app::test(&or_shipped(paths), &Options { seed, rounds, only, jobs });
+        }
         Some(Command::Explain { path, view }) => {
             start_log(&settings(ServerFlags::none())?)?;
             print(&app::explain(&path, &view)?)
         }
         Some(Command::Sim(flags)) => sim(flags),
-    }
+    };
+    done.map(|()| true)
 }
 
 fn run(flags: ServerFlags, paths: Vec<PathBuf>) -> Result<()> {

@@ -42,7 +42,7 @@ pub(crate) fn slices(batch: &Batch) -> Vec<RunSlice> {
 }
 
 /// Rows of a slice.
-pub(crate) fn rows(slice: &RunSlice) -> impl ExactSizeIterator<Item = &[u8]> {
+pub(crate) fn rows(slice: &RunSlice) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
     slice.range().map(|at| slice.run.row(at))
 }
 

@@ -111,7 +111,9 @@ impl Catalog {
         }
     }
 
+    /// Adds an object, under a new id or one of a catalog planned elsewhere.
     pub(crate) fn insert(&mut self, entry: Entry) {
+        self.next = self.next.max(entry.id.0);
         self.names.insert(entry.name.clone(), entry.id);
         self.entries.insert(entry.id, entry);
     }

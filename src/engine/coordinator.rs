@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use datafusion::execution::SessionState as DataFusionState;
 
@@ -242,11 +242,11 @@ impl Coordinator {
 
     /// Feeds the tick, waits for the workers, publishes.
     fn close_tick(&mut self) -> SqlResult<()> {
-        let mut now = clock();
+        let mut now = self.config.clock.now();
         if now <= self.published && self.config.idle_tick.is_some() {
             // More than one tick a millisecond: wait for the next rather than run ahead of the clock.
             std::thread::sleep(Duration::from_millis(1));
-            now = clock();
+            now = self.config.clock.now();
         }
         let tick = now.max(self.published + 1);
         let empty = vec![BTreeMap::new(); self.shares.len()];
@@ -355,8 +355,8 @@ impl Coordinator {
         }
         let current = self.current();
         let mut catalog = Catalog::clone(&current);
-        let id = catalog.new_id();
-        let entry = make(id, &current, &self.state)?;
+        let entry = make(catalog.new_id(), &current, &self.state)?;
+        let id = entry.id;
         if let Some(existing) = current.get(&entry.name) {
             match policy {
                 Existing::Keep => return Ok(None),
@@ -490,11 +490,6 @@ enum Event {
     Input(InputBatch),
     Timeout,
     Closed,
-}
-
-/// Milliseconds since the epoch.
-fn clock() -> Tick {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as Tick)
 }
 
 /// Runs as a readable snapshot.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
+use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
-use super::catalog::{Catalog, Object};
+use super::catalog::{Catalog, Entry, Object};
 use super::dml::entry_of;
 use super::{Engine, query};
 use crate::model::error::code;
@@ -56,21 +57,28 @@ impl std::fmt::Display for Diagnostic {
 }
 
 /// A statement and the script it is in.
-struct Placed {
-    script: usize,
-    statement: Statement,
+pub(super) struct Placed {
+    pub(super) script: usize,
+    pub(super) statement: Statement,
+}
+
+impl Diagnostic {
+    /// An error of a piece of a script that begins at byte `offset`.
+    pub fn new(script: &Script, offset: usize, error: SqlError) -> Diagnostic {
+        let Script { path, text } = script;
+        let at = (offset + error.position.unwrap_or(0)).min(text.len());
+        let (line, column) = line_column(text, at);
+        let source = text.lines().nth(line.saturating_sub(1)).unwrap_or("").to_string();
+        Diagnostic { path: path.clone(), line, column, source, error }
+    }
 }
 
 fn diagnostic(scripts: &[Script], script: usize, offset: usize, error: SqlError) -> Diagnostic {
-    let Script { path, text } = &scripts[script];
-    let at = (offset + error.position.unwrap_or(0)).min(text.len());
-    let (line, column) = line_column(text, at);
-    let source = text.lines().nth(line.saturating_sub(1)).unwrap_or("").to_string();
-    Diagnostic { path: path.clone(), line, column, source, error }
+    Diagnostic::new(&scripts[script], offset, error)
 }
 
 /// The scripts' statements, each after those it names; or what is wrong with them.
-fn ordered(scripts: &[Script]) -> Result<Vec<Placed>, Vec<Diagnostic>> {
+pub(super) fn ordered(scripts: &[Script]) -> Result<Vec<Placed>, Vec<Diagnostic>> {
     let (mut placed, mut errors) = (vec![], vec![]);
     for (script, Script { text, .. }) in scripts.iter().enumerate() {
         match parse(text) {
@@ -121,7 +129,7 @@ fn ordered(scripts: &[Script]) -> Result<Vec<Placed>, Vec<Diagnostic>> {
     Ok(order.into_iter().filter_map(|at| slots[at].take()).collect())
 }
 
-fn made_name(statement: &Statement) -> Option<String> {
+pub(super) fn made_name(statement: &Statement) -> Option<String> {
     match &statement.kind {
         StatementKind::CreateTable { def, .. } => Some(def.name.clone()),
         StatementKind::CreateView { name, .. } | StatementKind::CreateSink { name, .. } => Some(name.clone()),
@@ -146,17 +154,49 @@ fn named(statement: &Statement) -> Vec<String> {
 
 /// A catalog of the scripts' objects, planned but not running, with what is wrong and what is worth saying.
 fn plan_all(scripts: &[Script]) -> Result<(Catalog, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let statements = ordered(scripts)?;
-    let shared = Arc::new(RwLock::new(Arc::new(Catalog::default())));
-    let (requests, _receiver) = flume::bounded(1);
-    let context = query::context(&shared, &requests).map_err(|e| vec![diagnostic(scripts, 0, 0, e)])?;
-    let state = context.state();
+    let bench = Bench::new().map_err(|e| vec![diagnostic(scripts, 0, 0, e)])?;
+    let warnings = plan_on(&bench, scripts, &ordered(scripts)?)?;
+    Ok((bench.catalog(), warnings))
+}
+
+/// Where statements are planned one on the other without running: a catalog that planning sees as it grows.
+pub(super) struct Bench {
+    shared: Arc<RwLock<Arc<Catalog>>>,
+    pub(super) context: SessionContext,
+}
+
+impl Bench {
+    pub(super) fn new() -> SqlResult<Bench> {
+        let shared = Arc::new(RwLock::new(Arc::new(Catalog::default())));
+        // Nobody answers: plans are made, not run.
+        let (requests, _) = flume::bounded(1);
+        let context = query::context(&shared, &requests)?;
+        Ok(Bench { shared, context })
+    }
+
+    pub(super) fn catalog(&self) -> Catalog {
+        Catalog::clone(&self.shared.read().unwrap_or_else(|e| e.into_inner()))
+    }
+
+    pub(super) fn insert(&self, entry: Entry) {
+        let mut catalog = self.catalog();
+        catalog.insert(entry);
+        *self.shared.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(catalog);
+    }
+}
+
+/// Plans the statements in their order into the bench's catalog; warnings, or all that is wrong.
+pub(super) fn plan_on(
+    bench: &Bench,
+    scripts: &[Script],
+    statements: &[Placed],
+) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    let state = bench.context.state();
     let (mut errors, mut warnings) = (vec![], vec![]);
     let mut missing: BTreeSet<String> = BTreeSet::new();
-    for Placed { script, statement } in &statements {
-        let mut catalog = Catalog::clone(&shared.read().unwrap_or_else(|e| e.into_inner()));
-        let current = catalog.clone();
-        match entry_of(statement, catalog.new_id(), &current, &state) {
+    for Placed { script, statement } in statements {
+        let current = bench.catalog();
+        match entry_of(statement, current.clone().new_id(), &current, &state) {
             Ok(entry) => {
                 if let Object::MaterializedView(plan) = &entry.object {
                     let note = |w: &String| {
@@ -164,8 +204,7 @@ fn plan_all(scripts: &[Script]) -> Result<(Catalog, Vec<Diagnostic>), Vec<Diagno
                     };
                     warnings.extend(plan.warnings.iter().map(note));
                 }
-                catalog.insert(entry);
-                *shared.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(catalog);
+                bench.insert(entry);
             }
             // What fails only because something it names has failed is not said again.
             Err(error)
@@ -179,11 +218,7 @@ fn plan_all(scripts: &[Script]) -> Result<(Catalog, Vec<Diagnostic>), Vec<Diagno
             }
         }
     }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let catalog = Catalog::clone(&shared.read().unwrap_or_else(|e| e.into_inner()));
-    Ok((catalog, warnings))
+    if errors.is_empty() { Ok(warnings) } else { Err(errors) }
 }
 
 /// Parses, resolves, types and plans without running: how many objects, and warnings; or all that is wrong.

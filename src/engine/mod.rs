@@ -14,6 +14,7 @@ mod dml;
 mod load;
 mod parameters;
 mod planner;
+mod prepared;
 mod query;
 mod system;
 
@@ -26,8 +27,9 @@ use datafusion::prelude::SessionContext;
 pub use api::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage, Transaction};
 pub use load::{Diagnostic, Script, check, explain};
 pub use parameters::parameter_types;
+pub use prepared::{Columns, Prepared, Reading};
 
-use crate::model::{InputBatch, RelationId, SqlError, SqlResult, Tick};
+use crate::model::{Clock, InputBatch, RelationId, SqlError, SqlResult, Tick};
 use catalog::Catalog;
 use coordinator::{Channels, Coordinator, Request};
 
@@ -42,6 +44,8 @@ pub struct EngineConfig {
     pub tick_min: Duration,
     /// Input is taken in portions that keep ticks about this long at most.
     pub tick_max: Duration,
+    /// What ticks are numbered by, and so what `now()` says.
+    pub clock: Clock,
 }
 
 impl Default for EngineConfig {
@@ -51,6 +55,7 @@ impl Default for EngineConfig {
             idle_tick: Some(Duration::from_millis(500)),
             tick_min: Duration::from_millis(5),
             tick_max: Duration::from_millis(100),
+            clock: Clock::System,
         }
     }
 }

@@ -185,9 +185,12 @@ fn depends_on(catalog: &Catalog, logical: &LogicalPlan, sql: &str) -> SqlResult<
             }
         }
     }
-    let words: BTreeSet<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    ids.extend(
-        catalog.iter().filter(|e| matches!(e.object, Object::View(_)) && words.contains(e.name.as_str())).map(|e| e.id),
-    );
+    ids.extend(plain_views_in(catalog, sql).map(|e| e.id));
     Ok(ids)
+}
+
+/// The plain views whose names stand in a statement, maybe by chance.
+pub(crate) fn plain_views_in<'c>(catalog: &'c Catalog, sql: &str) -> impl Iterator<Item = &'c Entry> {
+    let words: BTreeSet<String> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_string).collect();
+    catalog.iter().filter(move |e| matches!(e.object, Object::View(_)) && words.contains(e.name.as_str()))
 }

@@ -24,11 +24,14 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 
 use super::bytes::hash_bytes;
-use super::rows::RowBuf;
+use super::fixed::FixedLayout;
+use super::rows::{RowBuf, offset};
 use super::{Diff, SqlError, SqlResult};
 
 /// Bytes of the key's length where it is stored.
 const PREFIX: usize = 4;
+/// Rows in a blank column; longer ones are made when needed.
+const BLANK_ROWS: usize = 8192;
 
 /// Encodes and decodes the rows of one layout. Cheap to clone; shared between threads.
 #[derive(Clone, Debug)]
@@ -46,6 +49,11 @@ struct Layout {
     keys: RowConverter,
     values: RowConverter,
     whole: RowConverter,
+    /// Where every column has a known place, rows are written and read without the converters.
+    fixed: Option<FixedLayout>,
+    fixed_keys: Option<FixedLayout>,
+    /// Columns of NULLs, to stand for columns nobody asked for.
+    blank: Vec<ArrayRef>,
     null_value: Vec<u8>,
 }
 
@@ -82,6 +90,9 @@ impl RowCodec {
             keys: converter(key)?,
             values,
             whole: converter(columns)?,
+            fixed: FixedLayout::new(columns),
+            fixed_keys: FixedLayout::new(key),
+            blank: columns.iter().map(|(data_type, _)| new_null_array(data_type, BLANK_ROWS)).collect(),
             null_value,
         };
         Ok(RowCodec { layout: Arc::new(layout) })
@@ -103,6 +114,11 @@ impl RowCodec {
     /// How many of the first columns are the key.
     pub fn key_columns(&self) -> usize {
         self.layout.key_columns
+    }
+
+    /// The byte length of every key; none if it varies.
+    pub fn key_width(&self) -> Option<usize> {
+        self.layout.key_width
     }
 
     /// The key's bytes, length prefix included: the identity of the row's group. Also takes the key's bytes alone.
@@ -145,7 +161,10 @@ impl RowCodec {
         } else {
             columns
         };
-        if layout.key_width.is_some() {
+        if let Some(fixed) = layout.fixed.as_ref().filter(|_| self.has_types(columns)) {
+            self.append_fixed(fixed, columns, diffs, out);
+            Ok(())
+        } else if layout.key_width.is_some() {
             let rows = layout.whole.convert_columns(columns).map_err(internal)?;
             self.append_bulk(rows, diffs, out)
         } else {
@@ -167,6 +186,10 @@ impl RowCodec {
         let layout = &*self.layout;
         check_shape(columns, layout.key_columns, rows)?;
         let columns: Vec<ArrayRef> = columns.iter().map(normalise).collect();
+        if let Some(fixed) = layout.fixed_keys.as_ref().filter(|_| self.has_types(&columns)) {
+            self.append_fixed(fixed, &columns, &vec![1; rows], out);
+            return Ok(());
+        }
         let keys = layout.keys.convert_columns(&columns).map_err(internal)?;
         let diffs = vec![1; rows];
         if layout.key_width.is_some() {
@@ -182,17 +205,46 @@ impl RowCodec {
     /// All columns of `rows`; no arrays where the codec has no columns.
     ///
     /// The rows must be of this layout: bytes of another panic or decode to nonsense.
-    pub fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> SqlResult<Vec<ArrayRef>> {
+    pub fn decode<'a, I>(&self, rows: I) -> SqlResult<Vec<ArrayRef>>
+    where
+        I: IntoIterator<Item = &'a [u8], IntoIter: Clone>,
+    {
+        self.decode_wanted(rows, |_| true)
+    }
+
+    /// [`Self::decode`] for a reader that looks at the `wanted` columns only: the others may be NULL throughout.
+    pub fn decode_wanted<'a, I>(&self, rows: I, wanted: impl Fn(usize) -> bool) -> SqlResult<Vec<ArrayRef>>
+    where
+        I: IntoIterator<Item = &'a [u8], IntoIter: Clone>,
+    {
         let layout = &*self.layout;
-        let skip = if layout.key_width.is_some() { 0 } else { PREFIX };
-        decode_with(&layout.whole, &layout.columns, rows.into_iter().map(|row| &row[skip..]))
+        let rows = rows.into_iter();
+        let Some(fixed) = &layout.fixed else {
+            let skip = if layout.key_width.is_some() { 0 } else { PREFIX };
+            return decode_with(&layout.whole, &layout.columns, rows.map(|row| &row[skip..]));
+        };
+        let count = rows.clone().count();
+        let column = |column: usize| match (wanted(column), count <= BLANK_ROWS) {
+            (true, _) => fixed.decode(column, rows.clone(), count),
+            (false, true) => layout.blank[column].slice(0, count),
+            (false, false) => new_null_array(&layout.columns[column].0, count),
+        };
+        Ok((0..layout.columns.len()).map(column).collect())
     }
 
     /// The key columns of `rows`, which may be whole rows or keys alone.
-    pub fn decode_keys<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> SqlResult<Vec<ArrayRef>> {
+    pub fn decode_keys<'a, I>(&self, rows: I) -> SqlResult<Vec<ArrayRef>>
+    where
+        I: IntoIterator<Item = &'a [u8], IntoIter: Clone>,
+    {
         let layout = &*self.layout;
+        let rows = rows.into_iter();
+        if let Some(fixed) = &layout.fixed_keys {
+            let count = rows.clone().count();
+            return Ok((0..layout.key_columns).map(|column| fixed.decode(column, rows.clone(), count)).collect());
+        }
         let skip = if layout.key_width.is_some() { 0 } else { PREFIX };
-        let keys = rows.into_iter().map(|row| &self.key(row)[skip..]);
+        let keys = rows.map(|row| &self.key(row)[skip..]);
         decode_with(&layout.keys, &layout.columns[..layout.key_columns], keys)
     }
 
@@ -215,7 +267,7 @@ impl RowCodec {
             return Ok(());
         }
         let base = out.bytes.len();
-        let (first, added) = (out.words.len(), rows.lengths().sum::<usize>());
+        let added = rows.lengths().sum::<usize>();
         assert!(u32::try_from(base + added).is_ok(), "a buffer of rows holds at most 4 GiB");
         if let Ok(binary) = rows.try_into_binary() {
             out.bytes.extend_from_slice(binary.value_data());
@@ -226,6 +278,21 @@ impl RowCodec {
                 "a batch of rows is larger than 2 GiB",
             ));
         }
+        self.seal_bulk(base, diffs, out);
+        Ok(())
+    }
+
+    fn append_fixed(&self, fixed: &FixedLayout, columns: &[ArrayRef], diffs: &[Diff], out: &mut RowBuf) {
+        let base = out.bytes.len();
+        fixed.encode(columns, &mut out.bytes);
+        let end = offset(out.bytes.len());
+        out.ends.extend((base as u32 + fixed.width() as u32..=end).step_by(fixed.width()));
+        self.seal_bulk(base, diffs, out);
+    }
+
+    /// Words and counts of rows without a prefix, whose bytes were appended from `base` on.
+    fn seal_bulk(&self, base: usize, diffs: &[Diff], out: &mut RowBuf) {
+        let first = out.words.len();
         match self.layout.word {
             OrderWord::Zero => out.words.resize(first + diffs.len(), 0),
             _ => {
@@ -239,7 +306,11 @@ impl RowCodec {
             }
         }
         out.diffs.extend_from_slice(diffs);
-        Ok(())
+    }
+
+    /// Whether columns are of the codec's own types.
+    fn has_types(&self, columns: &[ArrayRef]) -> bool {
+        self.layout.columns.iter().zip(columns).all(|((data_type, _), column)| column.data_type() == data_type)
     }
 }
 

@@ -4,15 +4,19 @@
 //! plain Arrow. A [`TableDef`] says how rows of a table supersede each other; [`InputBatch`] is what a channel delivers.
 
 pub mod bytes;
+pub mod clock;
 pub mod codec;
 pub mod error;
+mod fixed;
 pub mod input;
+mod regular;
 pub mod rows;
 pub mod snapshot;
 pub mod table;
 
 use arrow::array::RecordBatch;
 
+pub use clock::Clock;
 pub use codec::RowCodec;
 pub use error::{SqlError, SqlResult};
 pub use input::{BadRow, InputBatch, Op};

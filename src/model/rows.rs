@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::Diff;
 use super::bytes::{compare_bytes, gallop};
+use super::regular::{Diffs, Offsets};
 
 /// A flat, unsorted run of rows, struct of arrays. At most 4 GiB of bytes: pushing more panics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub struct RowBuf {
 
 /// `length` as an offset. Panics beyond 4 GiB.
 #[inline(always)]
-fn offset(length: usize) -> u32 {
+pub(super) fn offset(length: usize) -> u32 {
     u32::try_from(length).expect("a buffer of rows holds at most 4 GiB")
 }
 
@@ -62,7 +63,7 @@ impl RowBuf {
     }
 
     /// All rows in order: word, bytes, signed count.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8], Diff)> {
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8], Diff)> + Clone {
         (0..self.len()).map(|index| (self.words[index], self.row(index), self.diffs[index]))
     }
 
@@ -93,16 +94,13 @@ impl RowBuf {
 
     /// Appends rows `lo..hi` of `run`.
     pub fn extend_from_run(&mut self, run: &Run, lo: usize, hi: usize) {
-        let (start, end) = (run.offsets[lo], run.offsets[hi]);
-        let base = offset(self.bytes.len());
-        offset(self.bytes.len() + (end - start) as usize);
+        let (start, end) = (run.offsets.get(lo), run.offsets.get(hi));
+        let base = self.bytes.len();
+        offset(base + end - start);
         self.words.extend_from_slice(&run.words[lo..hi]);
-        self.ends.extend(run.offsets[lo + 1..=hi].iter().map(|offset| offset - start + base));
-        self.bytes.extend_from_slice(&run.bytes[start as usize..end as usize]);
-        match run.diffs.constant() {
-            Some(diff) => self.diffs.resize(self.words.len(), diff),
-            None => self.diffs.extend_from_slice(&run.diffs.values[lo..hi]),
-        }
+        self.ends.extend((lo + 1..=hi).map(|index| (run.offsets.get(index) - start + base) as u32));
+        self.bytes.extend_from_slice(&run.bytes[start..end]);
+        self.diffs.extend((lo..hi).map(|index| run.diffs.get(index)));
     }
 
     /// Removes all rows, keeping the allocations.
@@ -119,102 +117,12 @@ impl RowBuf {
     }
 }
 
-/// A column of signed counts that costs nothing while all are equal.
-#[derive(Clone, Debug, Default)]
-pub struct Diffs {
-    first: Diff,
-    len: usize,
-    /// Empty while constant, else one per row.
-    values: Vec<Diff>,
-}
-
-impl Diffs {
-    /// `len` times `diff`.
-    pub fn filled(diff: Diff, len: usize) -> Self {
-        Diffs { first: diff, len, values: Vec::new() }
-    }
-
-    /// The count of row `index`.
-    #[inline]
-    pub fn get(&self, index: usize) -> Diff {
-        if self.values.is_empty() { self.first } else { self.values[index] }
-    }
-
-    /// The count all rows share, where stored so.
-    #[inline]
-    pub fn constant(&self) -> Option<Diff> {
-        self.values.is_empty().then_some(self.first)
-    }
-
-    /// Appends one count.
-    #[inline]
-    pub fn push(&mut self, diff: Diff) {
-        if self.values.is_empty() {
-            if self.len == 0 || self.first == diff {
-                self.first = diff;
-                self.len += 1;
-                return;
-            }
-            self.spread();
-        }
-        self.values.push(diff);
-        self.len += 1;
-    }
-
-    /// Appends the counts of rows `lo..hi` of `other`.
-    pub fn extend_range(&mut self, other: &Diffs, lo: usize, hi: usize) {
-        if lo == hi {
-            return;
-        }
-        match other.constant() {
-            Some(diff) => {
-                self.push(diff);
-                self.len += hi - lo - 1;
-                if !self.values.is_empty() {
-                    self.values.resize(self.len, diff);
-                }
-            }
-            None => {
-                if self.values.is_empty() {
-                    self.spread();
-                }
-                self.values.extend_from_slice(&other.values[lo..hi]);
-                self.len += hi - lo;
-            }
-        }
-    }
-
-    /// Adds `diff` to the count of row `index`.
-    pub fn add(&mut self, index: usize, diff: Diff) {
-        if self.values.is_empty() {
-            self.spread();
-        }
-        self.values[index] += diff;
-    }
-
-    /// Writes the constant out.
-    fn spread(&mut self) {
-        self.values.resize(self.len, self.first);
-    }
-
-    /// Back to the constant form where all counts turn out equal.
-    pub(crate) fn shrink(&mut self) {
-        if let Some((first, rest)) = self.values.split_first()
-            && rest.iter().all(|diff| diff == first)
-        {
-            self.first = *first;
-            self.values = Vec::new();
-        }
-        self.values.shrink_to_fit();
-    }
-}
-
 /// A sorted, consolidated, immutable sequence of rows.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub(crate) words: Vec<u64>,
-    /// Row `i` is `bytes[offsets[i]..offsets[i + 1]]`.
-    pub(crate) offsets: Vec<u32>,
+    /// Row `i` is `bytes[offsets.get(i)..offsets.get(i + 1)]`.
+    pub(crate) offsets: Offsets,
     pub(crate) bytes: Vec<u8>,
     pub(crate) diffs: Diffs,
 }
@@ -222,9 +130,12 @@ pub struct Run {
 impl Run {
     /// An empty run under construction, with room for `rows` rows of `bytes` bytes together.
     pub fn with_capacity(rows: usize, bytes: usize) -> Self {
-        let mut offsets = Vec::with_capacity(rows + 1);
-        offsets.push(0);
-        Run { words: Vec::with_capacity(rows), offsets, bytes: Vec::with_capacity(bytes), diffs: Diffs::default() }
+        Run {
+            words: Vec::with_capacity(rows),
+            offsets: Offsets::default(),
+            bytes: Vec::with_capacity(bytes),
+            diffs: Diffs::default(),
+        }
     }
 
     /// Number of rows.
@@ -248,7 +159,7 @@ impl Run {
     /// The bytes of row `index`.
     #[inline]
     pub fn row(&self, index: usize) -> &[u8] {
-        &self.bytes[self.offsets[index] as usize..self.offsets[index + 1] as usize]
+        &self.bytes[self.offsets.get(index)..self.offsets.get(index + 1)]
     }
 
     /// The signed count of row `index`; not zero.
@@ -263,7 +174,7 @@ impl Run {
         debug_assert!(diff != 0, "runs hold no cancelled rows");
         self.words.push(word);
         self.bytes.extend_from_slice(row);
-        self.offsets.push(offset(self.bytes.len()));
+        self.offsets.push(row.len());
         self.diffs.push(diff);
     }
 
@@ -271,11 +182,11 @@ impl Run {
     pub fn shrink(&mut self) {
         if self.words.capacity() > self.words.len() + self.words.len() / 4 {
             self.words.shrink_to_fit();
-            self.offsets.shrink_to_fit();
         }
         if self.bytes.capacity() > self.bytes.len() + self.bytes.len() / 4 {
             self.bytes.shrink_to_fit();
         }
+        self.offsets.shrink();
         self.diffs.shrink();
     }
 
@@ -288,10 +199,7 @@ impl Run {
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
-        self.words.capacity() * 8
-            + self.offsets.capacity() * 4
-            + self.bytes.capacity()
-            + self.diffs.values.capacity() * 8
+        self.words.capacity() * 8 + self.offsets.heap_bytes() + self.bytes.capacity() + self.diffs.heap_bytes()
     }
 }
 
@@ -361,25 +269,6 @@ mod tests {
         left.append(&right);
         let rows: Vec<_> = left.iter().collect();
         assert_eq!(rows, [(1, &b"one"[..], 1), (2, b"", -1), (3, b"three", 2)]);
-    }
-
-    #[test]
-    fn constant_counts_cost_nothing_until_one_differs() {
-        let mut diffs = Diffs::default();
-        (0..5).for_each(|_| diffs.push(1));
-        assert_eq!((diffs.constant(), diffs.values.capacity()), (Some(1), 0));
-        let mut other = diffs.clone();
-        other.push(-2);
-        assert_eq!(other.constant(), None);
-        diffs.extend_range(&other, 3, 6);
-        diffs.extend_range(&Diffs::filled(7, 9), 2, 4);
-        diffs.add(0, 4);
-        assert_eq!((0..10).map(|i| diffs.get(i)).collect::<Vec<_>>(), [5, 1, 1, 1, 1, 1, 1, -2, 7, 7]);
-        let mut back = Diffs::filled(3, 2);
-        back.add(0, 1);
-        back.add(1, 1);
-        back.shrink();
-        assert_eq!((back.constant(), back.get(1)), (Some(4), 4));
     }
 
     #[test]

@@ -68,9 +68,11 @@ impl Snapshot {
 
     fn decode(&self, block: &RowBuf, projection: Option<&[usize]>) -> SqlResult<RecordBatch> {
         let internal = |e: arrow::error::ArrowError| SqlError::internal(e.to_string());
-        let columns = self.codec.decode(block.iter().map(|(_, row, _)| row))?;
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let picked = projection.unwrap_or(&all);
+        let mut wanted = vec![false; self.positions.len()];
+        picked.iter().for_each(|c| wanted[self.positions[*c]] = true);
+        let columns = self.codec.decode_wanted(block.iter().map(|(_, row, _)| row), |column| wanted[column])?;
         let mut columns: Vec<ArrayRef> = picked.iter().map(|c| Arc::clone(&columns[self.positions[*c]])).collect();
         let mut rows = block.len();
         if let Some((_, row, diff)) = block.iter().find(|(_, _, diff)| *diff < 0) {

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn trueup(arguments: &[&str], folder: &Path) -> Output {
+/// Runs the program in a folder.
+pub fn trueup(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trueup"));
     command.args(arguments).current_dir(folder).env_remove("TRUEUP_CONFIG").output().expect("running trueup")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -36,7 +37,7 @@ fn exit_codes_tell_refused_input_from_wrong_usage() {
 fn every_command_helps_with_an_example() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for command in
-        [&["--help"][..], &["run", "--help"], &["check", "--help"], &["explain", "--help"], &["sim", "--help"]]
+        [&["--help"][..], &["run", "--help"], &["check", "--help"], &["test", "--help"], &["explain", "--help"], &["sim", "--help"]]
     {
         let output = trueup(command, folder.path());
         assert_eq!(output.status.code(), Some(0), "{command:?}");

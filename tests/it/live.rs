@@ -130,3 +130,25 @@ async fn indexes_follow_their_relation() {
     assert_eq!(rows(&engine, "SELECT count(*), sum(n) FROM t WHERE sku = 3").await, ["20|1011"]);
     engine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sum_out_of_range_is_an_error_until_it_fits_again() {
+    let engine = start(2);
+    run(
+        &engine,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, g INT, n BIGINT);
+         CREATE MATERIALIZED VIEW total AS SELECT g, sum(n) AS s FROM t GROUP BY g;
+         INSERT INTO t VALUES (1, 1, 9223372036854775807), (2, 1, -1), (3, 2, 7)",
+    )
+    .await;
+    let (totals, errors) = ("SELECT * FROM total ORDER BY g", "SELECT code, payload FROM trueup.errors");
+    let fits = rows(&engine, totals).await;
+    assert_eq!(fits, [["1", "9223372036854775806"], ["2", "7"]]);
+    run(&engine, "INSERT INTO t VALUES (4, 1, 2)").await;
+    assert_eq!(rows(&engine, totals).await, [["2", "7"]]);
+    assert_eq!(rows(&engine, errors).await.len(), 1);
+    assert_eq!(rows(&engine, errors).await[0][0], "22003");
+    run(&engine, "DELETE FROM t WHERE id = 4").await;
+    assert_eq!((rows(&engine, totals).await, rows(&engine, errors).await.len()), (fits, 0));
+    engine.stop().await;
+}

@@ -3,6 +3,7 @@
 mod bank;
 mod cli;
 mod dataflows;
+mod dataflow_tests;
 mod harness;
 mod live;
 mod oracle;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of the data's way, each with those it may name. What is not listed is refused.
-const MAY_NAME: [(&str, &[&str]); 10] = [
+const MAY_NAME: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("connect", &["model"]),
     ("ingest", &["model", "connect"]),
@@ -12,10 +12,11 @@ const MAY_NAME: [(&str, &[&str]); 10] = [
     ("views", &["model"]),
     ("dataflow", &["model", "plan", "views"]),
     ("engine", &["model", "connect", "ingest", "plan", "views", "dataflow"]),
+    ("testing", &["model", "ingest", "plan", "engine"]),
     // The servers parse statements and ask the engine; what a statement means is not theirs.
     ("serve", &["model", "views", "plan", "engine"]),
     ("config", &["model"]),
-    ("app", &["model", "connect", "ingest", "plan", "views", "dataflow", "engine", "serve", "config"]),
+    ("app", &["model", "connect", "ingest", "plan", "views", "dataflow", "engine", "testing", "serve", "config"]),
 ];
 
 /// Files longer than this want splitting.

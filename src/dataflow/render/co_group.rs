@@ -4,16 +4,15 @@
 //! of binary joins would arrange each intermediate result; here only the inputs are kept, and a grouped aggregate among them is not
 //! arranged at all: its accumulators are the input. One change costs a look-up in every input.
 
+use std::ops::Range;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use arrow::array::BooleanArray;
 use arrow::datatypes::{DataType, SchemaRef};
 use timely::dataflow::Stream;
 
-use super::join::{Row, fetch, of_key};
+use super::join::{Row, fetch, flags, of_key};
 use super::reduce::{Groups, report_failed};
-use super::{ArrangedRows, BLOCK_ROWS, Gauge, decode_block, fail};
+use super::{ArrangedRows, BlockDecoder, BlockWriter, Gauge, fail};
 use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick_many};
 use crate::dataflow::reading::{Spans, batches, compact, prior};
 use crate::dataflow::trace::sort::sort_words;
@@ -40,6 +39,7 @@ pub(crate) fn render<'s>(
     sides: Vec<Side<'s>>,
     optional: Vec<bool>,
     output: &SchemaRef,
+    wanted: &[bool],
 ) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
     let (mut arranged, mut reduced, mut inputs) = (vec![], vec![], vec![]);
     for side in sides {
@@ -50,20 +50,30 @@ pub(crate) fn render<'s>(
             }
             Side::Reduced { stream, groups, codec, gauge } => {
                 reduced.push(stream);
-                Input::Reduced { groups, codec, gauge }
+                let values = RowCodec::new(&codec.columns()[codec.key_columns()..], 0)?;
+                Input::Reduced { groups, codec, values, gauge }
             }
         });
     }
-    let writer = Writer::new(&inputs, &optional, output)?;
-    let mut group = CoGroup { inputs, optional, writer };
+    let writer = Writer::new(&inputs, &optional, output, wanted)?;
+    let mut group = CoGroup { inputs, writer };
     Ok(on_tick_many(arranged, reduced, "CoGroup", move |arranged: Vec<Vec<Spans>>, reduced, closing, out| {
         group.close(arranged.into_iter().map(batches).collect(), reduced, closing, out).unwrap_or_else(fail);
     }))
 }
 
 enum Input {
-    Arranged { trace: Trace, codec: RowCodec },
-    Reduced { groups: Box<Groups>, codec: RowCodec, gauge: Rc<Gauge> },
+    Arranged {
+        trace: Trace,
+        codec: RowCodec,
+    },
+    Reduced {
+        groups: Box<Groups>,
+        codec: RowCodec,
+        /// Lays out the aggregates alone: the row without its key.
+        values: RowCodec,
+        gauge: Rc<Gauge>,
+    },
 }
 
 impl Input {
@@ -74,60 +84,84 @@ impl Input {
     }
 }
 
-/// A touched key, in order of words and bytes.
+/// A key: its word and bytes.
 type Key<'a> = (u64, &'a [u8]);
+
+/// The keys that any input's changes are under.
+struct Touched<'a> {
+    /// In order of words and bytes.
+    keys: Vec<Key<'a>>,
+    /// For each reduced input, the key of each of its rows.
+    of_rows: Vec<Vec<u32>>,
+}
+
+impl<'a> Touched<'a> {
+    fn new(inputs: &[Input], novel: &'a [Vec<Batch>], reduced: &'a [Vec<RowBuf>]) -> Touched<'a> {
+        let (mut rows, mut reduced_rows): (Vec<Key<'a>>, Vec<Range<usize>>) = (vec![], vec![]);
+        let (mut novel, mut reduced) = (novel.iter(), reduced.iter());
+        for input in inputs {
+            match input {
+                Input::Arranged { codec, .. } => {
+                    let slices =
+                        novel.next().into_iter().flatten().flat_map(|batch| &batch.chunks).map(|chunk| &chunk.slice);
+                    rows.extend(slices.flat_map(|s| s.range().map(|at| (s.run.word(at), codec.key(s.run.row(at))))));
+                }
+                Input::Reduced { groups, .. } => {
+                    let from = rows.len();
+                    let changes = reduced.next().into_iter().flatten().flat_map(RowBuf::iter);
+                    rows.extend(changes.map(|(word, row, _)| (word, groups.codec.key(row))));
+                    reduced_rows.push(from..rows.len());
+                }
+            }
+        }
+        let mut order = sort_words(&rows.iter().map(|(word, _)| *word).collect::<Vec<u64>>());
+        for same in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+            same.sort_unstable_by(|a, b| rows[a.1 as usize].1.cmp(rows[b.1 as usize].1));
+        }
+        let (mut keys, mut key_of): (Vec<Key<'a>>, _) = (Vec::with_capacity(rows.len()), vec![0u32; rows.len()]);
+        for (_, at) in order {
+            let row = rows[at as usize];
+            if keys.last() != Some(&row) {
+                keys.push(row);
+            }
+            key_of[at as usize] = keys.len() as u32 - 1;
+        }
+        Touched { keys, of_rows: reduced_rows.into_iter().map(|range| key_of[range].to_vec()).collect() }
+    }
+}
 
 /// Where an input's rows under the touched keys lie.
 enum Found {
-    Rows {
-        before: Gather,
-        changes: Gather,
-    },
-    /// At most one row per key; its place in the buffer.
-    Single {
-        before: RowBuf,
-        before_at: Vec<Option<u32>>,
-        after: RowBuf,
-        after_at: Vec<Option<u32>>,
-    },
+    Rows { before: Gather, changes: Gather },
+    Single(Single),
 }
 
-/// An input's rows, key by key.
-#[derive(Default)]
-struct Lines<'a> {
-    before: Vec<Row<'a>>,
-    before_ends: Vec<usize>,
-    changes: Vec<Row<'a>>,
-    change_ends: Vec<usize>,
+/// No row.
+const NONE: u32 = u32::MAX;
+
+/// The at most one row per key of a grouped aggregate, without its key.
+struct Single {
+    before: RowBuf,
+    /// By key: which row of `before`.
+    before_at: Vec<u32>,
+    changed: Vec<bool>,
+    after: RowBuf,
+    /// By changed key: which row of `after`.
+    after_at: Vec<u32>,
 }
 
-impl<'a> Lines<'a> {
-    fn seal(&mut self) {
-        self.before_ends.push(self.before.len());
-        self.change_ends.push(self.changes.len());
-    }
-
-    fn before(&self, key: usize) -> &[Row<'a>] {
-        &self.before[if key == 0 { 0 } else { self.before_ends[key - 1] }..self.before_ends[key]]
-    }
-
-    fn changes(&self, key: usize) -> &[Row<'a>] {
-        &self.changes[if key == 0 { 0 } else { self.change_ends[key - 1] }..self.change_ends[key]]
-    }
-
-    /// The one row of a unique input, before and after the tick.
-    fn single(&self, key: usize) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
-        let before = self.before(key).first().map(|(row, _)| *row);
-        let changes = self.changes(key);
-        let inserted = changes.iter().find(|(_, diff)| *diff > 0).map(|(row, _)| *row);
-        let after = inserted.or(if changes.is_empty() { before } else { None });
-        (before, after)
+impl Single {
+    fn row(&self, key: usize) -> (Option<&[u8]>, Option<&[u8]>) {
+        let before = (self.before_at[key] != NONE).then(|| self.before.row(self.before_at[key] as usize));
+        if !self.changed[key] {
+            return (before, before);
+        }
+        (before, (self.after_at[key] != NONE).then(|| self.after.row(self.after_at[key] as usize)))
     }
 }
 
 struct CoGroup {
     inputs: Vec<Input>,
-    optional: Vec<bool>,
     writer: Writer,
 }
 
@@ -139,16 +173,17 @@ impl CoGroup {
         closing: Closing,
         out: &mut Out,
     ) -> SqlResult<()> {
-        let keys = touched(&self.inputs, &novel, &reduced);
-        let mut words: Vec<u64> = keys.iter().map(|(word, _)| *word).collect();
+        let touched = Touched::new(&self.inputs, &novel, &reduced);
+        let mut words: Vec<u64> = touched.keys.iter().map(|(word, _)| *word).collect();
         words.dedup();
-        let (mut novel_batches, mut reduced_rows) = (novel.iter(), reduced.iter());
+        let mut novel = novel.iter();
+        let mut reduced = reduced.iter().zip(&touched.of_rows);
         let mut found = vec![];
         for input in &mut self.inputs {
             found.push(match input {
                 Input::Arranged { trace, .. } => {
                     let (mut before, mut changes) = (Gather::default(), Gather::default());
-                    let novel = novel_batches.next().map_or(&[][..], Vec::as_slice);
+                    let novel = novel.next().map_or(&[][..], Vec::as_slice);
                     if !words.is_empty() {
                         before.load(&prior(trace, closing.lower), &words);
                         changes.load(novel, &words);
@@ -156,226 +191,212 @@ impl CoGroup {
                     compact(trace, closing.upper);
                     Found::Rows { before, changes }
                 }
-                Input::Reduced { groups, codec, gauge } => {
-                    let changes = reduced_rows.next().map_or(&[][..], Vec::as_slice);
-                    let found = single_rows(groups, codec, &keys, changes, out)?;
+                Input::Reduced { groups, values, gauge, .. } => {
+                    let (changes, of_rows) = reduced.next().map_or((&[][..], &[][..]), |(c, k)| (c, k));
+                    let single = single_rows(groups, values, &touched.keys, changes, of_rows, out)?;
                     gauge.set(groups.size());
-                    found
+                    Found::Single(single)
                 }
             });
         }
-        let lines: Vec<Lines<'_>> =
-            found.iter().zip(&self.inputs).map(|(f, input)| lines(f, input.codec(), &keys)).collect();
-        for key in 0..keys.len() {
-            self.join(key, &lines, out);
-        }
-        self.writer.flush(out);
+        self.join(&touched.keys, &found, out);
+        self.writer.block.flush(out);
         Ok(())
     }
 
-    /// Replaces one key's rows: of the first input what changed if no other input did, else all.
-    fn join(&mut self, key: usize, lines: &[Lines<'_>], out: &mut Out) {
-        let first = &lines[0];
+    /// Replaces each key's rows: of the first input what changed if no other input did, else all.
+    fn join(&mut self, keys: &[Key<'_>], found: &[Found], out: &mut Out) {
+        let codecs: Vec<&RowCodec> = self.inputs.iter().map(Input::codec).collect();
+        // Rows of the word at hand, before and changes, of every input that is arranged.
+        let mut rows: Vec<(Vec<Row<'_>>, Vec<Row<'_>>)> = found.iter().map(|_| Default::default()).collect();
+        let (mut scratch, mut word_at, mut last) = (vec![], 0, None);
+        let (mut first_before, mut first_changes): (Vec<Row<'_>>, Vec<Row<'_>>) = (vec![], vec![]);
         let (mut old, mut new) = (vec![], vec![]);
-        for (line, input) in lines.iter().zip(&self.inputs).skip(1) {
-            let (before, after) = line.single(key);
-            old.push(before.map(|row| input.codec().value(row)));
-            new.push(after.map(|row| input.codec().value(row)));
-        }
-        let complete = |values: &[Option<&[u8]>]| {
-            values.iter().zip(&self.optional[1..]).all(|(v, optional)| *optional || v.is_some())
-        };
-        let (was, is) = (complete(&old), complete(&new));
-        let same = old == new;
-        if is {
-            for (row, diff) in first.changes(key) {
-                self.writer.row(row, &new, *diff, out);
-            }
-        }
-        if !same {
-            for (row, diff) in first.before(key) {
-                if was {
-                    self.writer.row(row, &old, -diff, out);
-                }
-                if is {
-                    self.writer.row(row, &new, *diff, out);
+        for (at, (word, key)) in keys.iter().enumerate() {
+            if last != Some(*word) {
+                word_at += usize::from(last.is_some());
+                last = Some(*word);
+                for (found, (b, c)) in found.iter().zip(&mut rows) {
+                    if let Found::Rows { before, changes } = found {
+                        fetch(before, word_at, &mut scratch, b);
+                        fetch(changes, word_at, &mut scratch, c);
+                    }
                 }
             }
+            old.clear();
+            new.clear();
+            first_before.clear();
+            first_changes.clear();
+            for (input, (found, (b, c))) in found.iter().zip(&rows).enumerate() {
+                let value = value_of(codecs[input]);
+                match found {
+                    Found::Rows { .. } if input == 0 => {
+                        first_before.extend(of_key(b, codecs[0], key).iter().map(&value));
+                        first_changes.extend(of_key(c, codecs[0], key).iter().map(&value));
+                    }
+                    Found::Rows { .. } => {
+                        let (before, after) = unique(of_key(b, codecs[input], key), of_key(c, codecs[input], key));
+                        old.push(before.map(|row| codecs[input].value(row)));
+                        new.push(after.map(|row| codecs[input].value(row)));
+                    }
+                    Found::Single(single) => {
+                        let (before, after) = single.row(at);
+                        if input > 0 {
+                            old.push(before);
+                            new.push(after);
+                        } else {
+                            first_before.extend(before.map(|row| (row, 1)));
+                            if before != after {
+                                first_changes.extend(before.map(|row| (row, -1)));
+                                first_changes.extend(after.map(|row| (row, 1)));
+                            }
+                        }
+                    }
+                }
+            }
+            self.writer.replace(key, (&first_before, &first_changes), (&old, &new), out);
         }
     }
 }
 
-/// The keys any input's changes are under.
-fn touched<'a>(inputs: &[Input], novel: &'a [Vec<Batch>], reduced: &'a [Vec<RowBuf>]) -> Vec<Key<'a>> {
-    let mut keys: Vec<Key<'a>> = vec![];
-    let (mut novel, mut reduced) = (novel.iter(), reduced.iter());
-    for input in inputs {
-        match input {
-            Input::Arranged { codec, .. } => {
-                let slices =
-                    novel.next().into_iter().flatten().flat_map(|batch| &batch.chunks).map(|chunk| &chunk.slice);
-                keys.extend(slices.flat_map(|s| s.range().map(|at| (s.run.word(at), codec.key(s.run.row(at))))));
-            }
-            Input::Reduced { groups, .. } => {
-                let rows = reduced.next().into_iter().flatten().flat_map(RowBuf::iter);
-                keys.extend(rows.map(|(word, row, _)| (word, groups.codec.key(row))));
-            }
-        }
-    }
-    let order = sort_words(&keys.iter().map(|(word, _)| *word).collect::<Vec<u64>>());
-    let mut keys: Vec<Key<'a>> = order.into_iter().map(|(_, at)| keys[at as usize]).collect();
-    for same in keys.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
-        same.sort_unstable();
-    }
-    keys.dedup();
-    keys
+/// A row without its key.
+fn value_of<'a>(codec: &RowCodec) -> impl Fn(&Row<'a>) -> Row<'a> {
+    move |(row, diff)| (codec.value(row), *diff)
 }
 
-fn lines<'a>(found: &'a Found, codec: &RowCodec, keys: &[Key<'_>]) -> Lines<'a> {
-    let mut lines = Lines::default();
-    match found {
-        Found::Rows { before, changes } => {
-            let (mut scratch, mut b, mut c) = (vec![], vec![], vec![]);
-            let (mut word_at, mut last) = (0, None);
-            for (word, key) in keys {
-                if last != Some(*word) {
-                    word_at += usize::from(last.is_some());
-                    last = Some(*word);
-                    fetch(before, word_at, &mut scratch, &mut b);
-                    fetch(changes, word_at, &mut scratch, &mut c);
-                }
-                lines.before.extend_from_slice(of_key(&b, codec, key));
-                lines.changes.extend_from_slice(of_key(&c, codec, key));
-                lines.seal();
-            }
-        }
-        Found::Single { before, before_at, after, after_at } => {
-            for (was, is) in before_at.iter().zip(after_at) {
-                let old = was.map(|at| before.row(at as usize));
-                let new = is.map(|at| after.row(at as usize));
-                lines.before.extend(old.map(|row| (row, 1)));
-                if old != new {
-                    lines.changes.extend(old.map(|row| (row, -1)));
-                    lines.changes.extend(new.map(|row| (row, 1)));
-                }
-                lines.seal();
-            }
-        }
-    }
-    lines
+/// The one row of a unique input, before and after the tick.
+fn unique<'a>(before: &[Row<'a>], changes: &[Row<'a>]) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
+    let before = before.first().map(|(row, _)| *row);
+    let inserted = changes.iter().find(|(_, diff)| *diff > 0).map(|(row, _)| *row);
+    (before, inserted.or(if changes.is_empty() { before } else { None }))
 }
 
-/// Adds the changes to the groups; each touched key's row before and after.
+/// Adds the changes to the groups, `of_rows[i]` being the key of the `i`-th; each touched key's row before and after.
 fn single_rows(
     groups: &mut Groups,
-    codec: &RowCodec,
+    values: &RowCodec,
     keys: &[Key<'_>],
     changes: &[RowBuf],
+    of_rows: &[u32],
     out: &mut Out,
-) -> SqlResult<Found> {
-    let slots: Vec<Option<u32>> = keys.iter().map(|(word, key)| groups.find(*word, key)).collect();
-    let (before, before_at) = rows_of(groups, codec, &slots, -1, out)?;
-    for (word, row, _) in changes.iter().flat_map(RowBuf::iter) {
-        let key = groups.codec.key(row).len();
-        let slot = groups.slot(word, &row[..key]);
-        groups.merge(slot, row);
+) -> SqlResult<Single> {
+    let mut changed = vec![false; keys.len()];
+    of_rows.iter().for_each(|key| changed[*key as usize] = true);
+    let slot = |((word, key), changed): (&Key<'_>, &bool)| match changed {
+        true => groups.slot(*word, key),
+        false => groups.find(*word, key).unwrap_or(NONE),
+    };
+    let slots: Vec<u32> = keys.iter().zip(&changed).map(slot).collect();
+    let (before, before_at) = rows_of(groups, values, &slots, (&changed, false), -1, out)?;
+    for ((_, row, _), key) in changes.iter().flat_map(RowBuf::iter).zip(of_rows) {
+        groups.merge(slots[*key as usize], row);
     }
-    let slots: Vec<Option<u32>> = keys.iter().map(|(word, key)| groups.find(*word, key)).collect();
-    let (after, after_at) = rows_of(groups, codec, &slots, 1, out)?;
-    for slot in slots.into_iter().flatten() {
-        groups.release_if_empty(slot);
+    let (after, after_at) = rows_of(groups, values, &slots, (&changed, true), 1, out)?;
+    for (slot, _) in slots.iter().zip(&changed).filter(|(_, changed)| **changed) {
+        groups.release_if_empty(*slot);
     }
-    Ok(Found::Single { before, before_at, after, after_at })
+    Ok(Single { before, before_at, changed, after, after_at })
 }
 
-/// The groups' rows as they stand, in one buffer, and where each slot's row is in it.
+/// The groups' rows as they stand, in one buffer, and for each key where its row is in it. Aggregates of changed keys that are out
+/// of range are reported.
 fn rows_of(
     groups: &Groups,
-    codec: &RowCodec,
-    slots: &[Option<u32>],
+    values: &RowCodec,
+    slots: &[u32],
+    (changed, only_changed): (&[bool], bool),
     sign: Diff,
     out: &mut Out,
-) -> SqlResult<(RowBuf, Vec<Option<u32>>)> {
-    let present: Vec<u32> = slots.iter().flatten().copied().filter(|s| groups.rows[*s as usize] > 0).collect();
-    let mut rows = RowBuf::default();
-    let mut failed = vec![false; present.len()];
-    if !present.is_empty() {
-        let columns = groups.columns(&present, &mut failed)?;
-        codec.encode(&columns, &vec![1; present.len()], &mut rows)?;
-        report_failed(&columns, &failed, sign, out);
+) -> SqlResult<(RowBuf, Vec<u32>)> {
+    let (mut present, mut keys, mut places) = (vec![], vec![], vec![NONE; slots.len()]);
+    for (at, slot) in slots.iter().enumerate() {
+        if *slot != NONE && groups.rows[*slot as usize] > 0 && (changed[at] || !only_changed) {
+            places[at] = present.len() as u32;
+            present.push(*slot);
+            keys.push(at);
+        }
     }
-    let mut next = 0;
-    let mut place = |slot: &Option<u32>| {
-        let at = present.get(next).filter(|p| Some(**p) == *slot).map(|_| next);
-        next += usize::from(at.is_some());
-        at.filter(|at| !failed[*at]).map(|at| at as u32)
-    };
-    let places = slots.iter().map(&mut place).collect();
+    let (mut rows, mut failed) = (RowBuf::default(), vec![false; present.len()]);
+    if !present.is_empty() {
+        let columns = groups.aggregates(&present, &mut failed)?;
+        values.encode(&columns, &vec![1; present.len()], &mut rows)?;
+        if failed.contains(&true) {
+            keys.iter().zip(&failed).filter(|(_, failed)| **failed).for_each(|(at, _)| places[*at] = NONE);
+            let reported: Vec<bool> = keys.iter().zip(&failed).map(|(at, failed)| *failed && changed[*at]).collect();
+            report_failed(&[groups.keys(&present)?, columns].concat(), &reported, sign, out);
+        }
+    }
     Ok((rows, places))
 }
 
-/// Assembles output rows by concatenating bytes and decodes them in blocks.
+/// Assembles output rows by concatenating bytes.
 struct Writer {
-    codec: RowCodec,
-    positions: Vec<usize>,
-    schema: SchemaRef,
+    block: BlockWriter,
     optional: Vec<bool>,
     /// Value bytes of each input that has no row.
     nulls: Vec<Vec<u8>>,
     no: Vec<u8>,
     yes: Vec<u8>,
-    rows: RowBuf,
-    row: Vec<u8>,
 }
 
+/// A row of every input but the first, without its key.
+type Others<'a> = [Option<&'a [u8]>];
+
 impl Writer {
-    fn new(inputs: &[Input], optional: &[bool], output: &SchemaRef) -> SqlResult<Writer> {
+    fn new(inputs: &[Input], optional: &[bool], output: &SchemaRef, wanted: &[bool]) -> SqlResult<Writer> {
         let key = inputs[0].codec().key_columns();
         let mut columns = inputs[0].codec().columns().to_vec();
         inputs[1..].iter().for_each(|i| columns.extend_from_slice(&i.codec().columns()[key..]));
         columns.extend(optional.iter().filter(|o| **o).map(|_| (DataType::Boolean, Default::default())));
-        let flag = RowCodec::new(&[(DataType::Boolean, Default::default())], 0)?;
-        let mut flags = RowBuf::default();
-        flag.encode(&[Arc::new(BooleanArray::from(vec![false, true])) as _], &[1, 1], &mut flags)?;
+        let [no, yes] = flags()?;
+        let codec = RowCodec::new(&columns, key)?;
         Ok(Writer {
-            codec: RowCodec::new(&columns, key)?,
-            positions: (0..columns.len()).collect(),
-            schema: Arc::clone(output),
-            optional: optional.to_vec(),
+            block: BlockWriter::new(BlockDecoder::new(codec, (0..columns.len()).collect(), output, wanted)),
+            optional: optional[1..].to_vec(),
             nulls: inputs[1..].iter().map(|i| i.codec().null_value()).collect(),
-            no: flags.row(0).to_vec(),
-            yes: flags.row(1).to_vec(),
-            rows: RowBuf::default(),
-            row: vec![],
+            no,
+            yes,
         })
     }
 
-    fn row(&mut self, first: &[u8], others: &[Option<&[u8]>], diff: Diff, out: &mut Out) {
-        self.row.clear();
-        self.row.extend_from_slice(first);
-        for (value, null) in others.iter().zip(&self.nulls) {
-            self.row.extend_from_slice(value.unwrap_or(null));
-        }
-        for (value, optional) in others.iter().zip(&self.optional[1..]) {
-            if *optional {
-                self.row.extend_from_slice(if value.is_some() { &self.yes } else { &self.no });
+    /// Replaces one key's rows.
+    fn replace(
+        &mut self,
+        key: &[u8],
+        (before, changes): (&[Row<'_>], &[Row<'_>]),
+        (old, new): (&Others<'_>, &Others<'_>),
+        out: &mut Out,
+    ) {
+        let complete =
+            |others: &Others<'_>| others.iter().zip(&self.optional).all(|(row, optional)| *optional || row.is_some());
+        let (was, is) = (complete(old), complete(new));
+        if is {
+            for (row, diff) in changes {
+                self.row(key, row, new, *diff, out);
             }
         }
-        self.rows.push(0, &self.row, diff);
-        if self.rows.len() >= BLOCK_ROWS {
-            self.flush(out);
+        if old != new {
+            for (row, diff) in before {
+                if was {
+                    self.row(key, row, old, -diff, out);
+                }
+                if is {
+                    self.row(key, row, new, *diff, out);
+                }
+            }
         }
     }
 
-    fn flush(&mut self, out: &mut Out) {
-        if self.rows.is_empty() {
-            return;
-        }
-        let rows = &self.rows;
-        let bytes = (0..rows.len()).map(|at| rows.row(at));
-        out.rows.push(
-            decode_block(&self.codec, bytes, rows.diffs.clone(), &self.positions, &self.schema).unwrap_or_else(fail),
-        );
-        self.rows.clear();
+    fn row(&mut self, key: &[u8], first: &[u8], others: &Others<'_>, diff: Diff, out: &mut Out) {
+        self.block.push(diff, out, |row| {
+            row.extend_from_slice(key);
+            row.extend_from_slice(first);
+            for (value, null) in others.iter().zip(&self.nulls) {
+                row.extend_from_slice(value.unwrap_or(null));
+            }
+            for (value, _) in others.iter().zip(&self.optional).filter(|(_, optional)| **optional) {
+                row.extend_from_slice(if value.is_some() { &self.yes } else { &self.no });
+            }
+        });
     }
 }

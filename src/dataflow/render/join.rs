@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
+use arrow::array::BooleanArray;
 use arrow::datatypes::{DataType, SchemaRef};
 use timely::dataflow::channels::pact::Pipeline;
 
-use super::{ArrangedRows, BLOCK_ROWS, decode_block, fail};
+use super::{ArrangedRows, BlockDecoder, BlockWriter};
 use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick2};
 use crate::dataflow::reading::{Spans, batches, compact, prior};
 use crate::dataflow::trace::{Batch, Gather, GatheredRow, distinct_words, group_cursor};
@@ -23,9 +24,10 @@ pub(crate) fn render<'s>(
     right: ArrangedRows<'s>,
     kind: JoinKind,
     output: &SchemaRef,
+    wanted: &[bool],
 ) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
     let mut join = Join {
-        writer: Writer::new(&left.codec, &right.codec, kind, output)?,
+        writer: Writer::new(&left.codec, &right.codec, kind, output, wanted)?,
         left: left.codec,
         right: right.codec,
         kind,
@@ -233,19 +235,21 @@ pub(super) fn union(a: &[u64], b: &[u64]) -> Vec<u64> {
     if a.is_empty() || b.is_empty() {
         return if a.is_empty() { b.to_vec() } else { a.to_vec() };
     }
-    let mut all = [a, b].concat();
-    all.sort_unstable();
-    all.dedup();
+    let mut all = Vec::with_capacity(a.len() + b.len());
+    let (mut a, mut b) = (a.iter().copied().peekable(), b.iter().copied().peekable());
+    while let (Some(left), Some(right)) = (a.peek(), b.peek()) {
+        let least = *left.min(right);
+        a.next_if_eq(&least);
+        b.next_if_eq(&least);
+        all.push(least);
+    }
+    all.extend(a.chain(b));
     all
 }
 
-/// Assembles output rows by concatenating bytes and decodes them in blocks.
+/// Assembles output rows by concatenating bytes.
 pub(super) struct Writer {
-    codec: RowCodec,
-    positions: Vec<usize>,
-    schema: SchemaRef,
-    rows: RowBuf,
-    row: Vec<u8>,
+    block: BlockWriter,
     kind: JoinKind,
     /// Value bytes of a side that is not there.
     left_null: Vec<u8>,
@@ -256,7 +260,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(left: &RowCodec, right: &RowCodec, kind: JoinKind, output: &SchemaRef) -> SqlResult<Writer> {
+    pub(super) fn new(
+        left: &RowCodec,
+        right: &RowCodec,
+        kind: JoinKind,
+        output: &SchemaRef,
+        wanted: &[bool],
+    ) -> SqlResult<Writer> {
         let mut columns = left.columns().to_vec();
         if matches!(kind, JoinKind::Inner | JoinKind::Left | JoinKind::Full) {
             columns.extend_from_slice(&right.columns()[right.key_columns()..]);
@@ -264,19 +274,11 @@ impl Writer {
         while columns.len() < output.fields().len() {
             columns.push((DataType::Boolean, Default::default()));
         }
-        let flag = RowCodec::new(&[(DataType::Boolean, Default::default())], 0)?;
-        let encode = |value: bool| -> SqlResult<Vec<u8>> {
-            let mut rows = RowBuf::default();
-            flag.encode(&[Arc::new(arrow::array::BooleanArray::from(vec![value])) as _], &[1], &mut rows)?;
-            Ok(rows.row(0).to_vec())
-        };
-        let (no, yes) = (encode(false)?, encode(true)?);
+        let [no, yes] = flags()?;
+        let codec = RowCodec::new(&columns, left.key_columns())?;
+        let decoder = BlockDecoder::new(codec, (0..columns.len()).collect(), output, wanted);
         Ok(Writer {
-            codec: RowCodec::new(&columns, left.key_columns())?,
-            positions: (0..columns.len()).collect(),
-            schema: Arc::clone(output),
-            rows: RowBuf::default(),
-            row: vec![],
+            block: BlockWriter::new(decoder),
             kind,
             left_null: left.null_value(),
             right_null: right.null_value(),
@@ -287,70 +289,63 @@ impl Writer {
 
     /// A left row with a right row's value.
     pub(super) fn pair(&mut self, left: &[u8], right_value: &[u8], diff: Diff, out: &mut Out) {
-        self.row.clear();
-        self.row.extend_from_slice(left);
-        self.row.extend_from_slice(right_value);
-        match self.kind {
-            JoinKind::Left => self.row.extend_from_slice(&self.yes),
-            JoinKind::Full => {
-                self.row.extend_from_slice(&self.yes);
-                self.row.extend_from_slice(&self.yes);
+        self.block.push(diff, out, |row| {
+            row.extend_from_slice(left);
+            row.extend_from_slice(right_value);
+            match self.kind {
+                JoinKind::Left => row.extend_from_slice(&self.yes),
+                JoinKind::Full => {
+                    row.extend_from_slice(&self.yes);
+                    row.extend_from_slice(&self.yes);
+                }
+                _ => {}
             }
-            _ => {}
-        }
-        self.push(diff, out);
+        });
     }
 
     /// A left row on its own, as its kind shows it.
     pub(super) fn left(&mut self, left: &[u8], matched: bool, diff: Diff, out: &mut Out) {
-        self.row.clear();
-        self.row.extend_from_slice(left);
-        match self.kind {
-            JoinKind::Left => {
-                self.row.extend_from_slice(&self.right_null);
-                self.row.extend_from_slice(&self.no);
+        self.block.push(diff, out, |row| {
+            row.extend_from_slice(left);
+            match self.kind {
+                JoinKind::Left => {
+                    row.extend_from_slice(&self.right_null);
+                    row.extend_from_slice(&self.no);
+                }
+                JoinKind::Full => {
+                    row.extend_from_slice(&self.right_null);
+                    row.extend_from_slice(&self.yes);
+                    row.extend_from_slice(&self.no);
+                }
+                JoinKind::Mark => row.extend_from_slice(if matched { &self.yes } else { &self.no }),
+                JoinKind::Semi | JoinKind::Anti | JoinKind::Inner => {}
             }
-            JoinKind::Full => {
-                self.row.extend_from_slice(&self.right_null);
-                self.row.extend_from_slice(&self.yes);
-                self.row.extend_from_slice(&self.no);
-            }
-            JoinKind::Mark => self.row.extend_from_slice(if matched { &self.yes } else { &self.no }),
-            JoinKind::Semi | JoinKind::Anti | JoinKind::Inner => {}
-        }
-        self.push(diff, out);
+        });
     }
 
     /// A right row without a left one.
     pub(super) fn right(&mut self, right: &[u8], codec: &RowCodec, diff: Diff, out: &mut Out) {
-        self.row.clear();
-        self.row.extend_from_slice(codec.key(right));
-        self.row.extend_from_slice(&self.left_null);
-        self.row.extend_from_slice(codec.value(right));
-        self.row.extend_from_slice(&self.no);
-        self.row.extend_from_slice(&self.yes);
-        self.push(diff, out);
+        self.block.push(diff, out, |row| {
+            row.extend_from_slice(codec.key(right));
+            row.extend_from_slice(&self.left_null);
+            row.extend_from_slice(codec.value(right));
+            row.extend_from_slice(&self.no);
+            row.extend_from_slice(&self.yes);
+        });
     }
 
-    fn push(&mut self, diff: Diff, out: &mut Out) {
-        self.rows.push(0, &self.row, diff);
-        if self.rows.len() >= BLOCK_ROWS {
-            self.flush(out);
-        }
-    }
-
-    /// Decodes what has been written.
+    /// Hands on what has been written.
     pub(super) fn flush(&mut self, out: &mut Out) {
-        if self.rows.is_empty() {
-            return;
-        }
-        let rows = &self.rows;
-        let bytes = (0..rows.len()).map(|at| rows.row(at));
-        out.rows.push(
-            decode_block(&self.codec, bytes, rows.diffs.clone(), &self.positions, &self.schema).unwrap_or_else(fail),
-        );
-        self.rows.clear();
+        self.block.flush(out);
     }
+}
+
+/// The bytes of false and of true.
+pub(super) fn flags() -> SqlResult<[Vec<u8>; 2]> {
+    let codec = RowCodec::new(&[(DataType::Boolean, Default::default())], 0)?;
+    let mut rows = RowBuf::default();
+    codec.encode(&[Arc::new(BooleanArray::from(vec![false, true])) as _], &[1, 1], &mut rows)?;
+    Ok([rows.row(0).to_vec(), rows.row(1).to_vec()])
 }
 
 /// The flags of a full join say which sides are there; of a left join, whether the right one is.

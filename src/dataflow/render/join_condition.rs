@@ -35,7 +35,7 @@ pub(crate) fn render<'s>(
     let fields = pair.columns().iter().enumerate().map(|(at, (t, _))| Field::new(format!("c{at}"), t.clone(), true));
     let mut join = ConditionJoin {
         schema: Arc::new(Schema::new(fields.collect::<Vec<Field>>())),
-        writer: Writer::new(&left.codec, &right.codec, kind, output)?,
+        writer: Writer::new(&left.codec, &right.codec, kind, output, &vec![true; output.fields().len()])?,
         left: left.codec,
         right: right.codec,
         pair,

@@ -4,6 +4,7 @@
 //! arrangement made on the way is offered to later dataflows under the text of the plan it holds.
 
 mod bag;
+mod block;
 mod co_group;
 pub(crate) mod fragment;
 mod join;
@@ -15,6 +16,7 @@ mod serve;
 pub(crate) mod table;
 mod temporal;
 mod top_k;
+mod wanted;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -36,15 +38,14 @@ use super::trace::{self, Spine};
 use crate::model::RowBuf;
 use crate::model::codec::RowCodec;
 use crate::model::{Changes, RelationId, SqlError, SqlResult, Tick};
-use crate::plan::lir::{Arranged, Layout, NodeRef, Operator, Plan, layout_text};
+use crate::plan::lir::{Arranged, Layout, Node, NodeRef, Operator, Plan, layout_text};
 
+use block::BLOCK_ROWS;
+pub(crate) use block::{BlockDecoder, BlockWriter};
 pub(crate) use serve::{ERROR_SCHEMA, Served, error_layout};
 
 /// An input handle that carries constants or nothing.
 pub(crate) type Clock = timely::dataflow::InputHandle<Tick, CapacityContainerBuilder<Vec<Changes>>>;
-
-/// Rows between encodings: the size containers aim at.
-pub(crate) const BLOCK_ROWS: usize = 8192;
 
 /// Rows and bytes an operator keeps.
 #[derive(Default)]
@@ -105,6 +106,7 @@ pub(crate) struct Renderer<'s, 'r> {
     streams: HashMap<String, RowStream<'s>>,
     arrangements: HashMap<String, ArrangedRows<'s>>,
     errors: Vec<ErrorStream<'s>>,
+    wanted: wanted::Wanted,
 }
 
 impl<'s, 'r> Renderer<'s, 'r> {
@@ -127,11 +129,13 @@ impl<'s, 'r> Renderer<'s, 'r> {
             streams: HashMap::new(),
             arrangements: HashMap::new(),
             errors: vec![],
+            wanted: wanted::Wanted::default(),
         }
     }
 
     /// Renders a view and serves it; the relations it reads, and the inputs to advance.
     pub(crate) fn view(mut self, plan: &Plan) -> SqlResult<(BTreeSet<RelationId>, Vec<Clock>)> {
+        self.wanted.note(&plan.root);
         let rows = self.arrange(&plan.root, &plan.layout)?;
         let errors = std::mem::take(&mut self.errors);
         let served = serve::serve(&mut self, rows, errors, plan.layout.clone())?;
@@ -168,7 +172,7 @@ impl<'s, 'r> Renderer<'s, 'r> {
                 let layout = self.registry.served.get(relation).map(|s| s.layout.clone());
                 let layout = layout.ok_or_else(|| SqlError::internal(format!("relation {name} is not running")))?;
                 let rows = self.arrange(node, &layout)?;
-                Ok(self.decode(rows, &layout, &node.schema))
+                Ok(self.decode(rows, &layout, node))
             }
             Operator::Constant { rows } => Ok(self.constant(rows)),
             Operator::Map { .. } => {
@@ -227,14 +231,14 @@ impl<'s, 'r> Renderer<'s, 'r> {
             }
             Operator::CoGroup { inputs, optional } => {
                 let sides = inputs.iter().map(|i| self.side(i)).collect::<SqlResult<Vec<_>>>()?;
-                let rendered = co_group::render(sides, optional.clone(), &node.schema)?;
+                let rendered = co_group::render(sides, optional.clone(), &node.schema, &self.wanted.of(node))?;
                 Ok(self.keep(rendered))
             }
             Operator::Join { left, right, kind, condition } => {
                 let left_rows = self.arrange(&left.input, &left.layout)?;
                 let right_rows = self.arrange(&right.input, &right.layout)?;
                 let rendered = match condition {
-                    None => join::render(left_rows, right_rows, *kind, &node.schema)?,
+                    None => join::render(left_rows, right_rows, *kind, &node.schema, &self.wanted.of(node))?,
                     Some(condition) => {
                         join_condition::render(left_rows, right_rows, *kind, Arc::clone(condition), &node.schema)?
                     }
@@ -340,13 +344,13 @@ impl<'s, 'r> Renderer<'s, 'r> {
     }
 
     /// Changes of an arrangement, columns back in their own order.
-    fn decode(&mut self, rows: ArrangedRows<'s>, layout: &Layout, schema: &SchemaRef) -> RowStream<'s> {
-        let (codec, positions, schema) = (rows.codec, layout.positions(), Arc::clone(schema));
+    fn decode(&mut self, rows: ArrangedRows<'s>, layout: &Layout, node: &Node) -> RowStream<'s> {
+        let decoder = BlockDecoder::new(rows.codec, layout.positions(), &node.schema, &self.wanted.of(node));
         let (stream, _) = at_once(rows.arranged.stream, "Decode", move |spans: &mut Spans, out| {
             for batch in spans.drain(..).filter_map(|s| s.inner) {
                 for slice in reading::slices(&batch) {
                     let (rows, diffs) = (reading::rows(&slice), reading::diffs(&slice));
-                    out.rows.push(decode_block(&codec, rows, diffs, &positions, &schema).unwrap_or_else(fail));
+                    out.rows.push(decoder.decode(rows, diffs).unwrap_or_else(fail));
                 }
             }
         });
@@ -367,20 +371,6 @@ impl<'s, 'r> Renderer<'s, 'r> {
 /// What an arrangement is known by.
 fn arrangement_name(node: &NodeRef, layout: &Layout) -> String {
     format!("{} by {}", node.fingerprint, layout_text(layout))
-}
-
-/// Rows in a codec's order as columns in the row's own order.
-pub(crate) fn decode_block<'a>(
-    codec: &RowCodec,
-    rows: impl ExactSizeIterator<Item = &'a [u8]>,
-    diffs: Vec<i64>,
-    positions: &[usize],
-    schema: &SchemaRef,
-) -> SqlResult<Changes> {
-    let count = rows.len();
-    let columns = codec.decode(rows)?;
-    let columns = positions.iter().map(|p| Arc::clone(&columns[*p])).collect();
-    Ok(Changes { batch: batch(schema, columns, count)?, diffs })
 }
 
 /// A batch of columns, also of none.

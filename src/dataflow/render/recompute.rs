@@ -13,7 +13,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use super::fragment::Fragment;
 use super::join::{Row, fetch, keys, of_key};
 use super::map::{error_row, guarded};
-use super::{ArrangedRows, batch, decode_block, fail};
+use super::{ArrangedRows, BlockDecoder, batch, fail};
 use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick};
 use crate::dataflow::reading::{Spans, batches, compact, diffs, prior, rows};
 use crate::dataflow::trace::sort::sort_rows;
@@ -34,12 +34,14 @@ pub(crate) fn render<'s>(
     owns_empty: bool,
 ) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
     let fields: Vec<_> = output.fields().iter().map(|f| (f.data_type().clone(), Default::default())).collect();
+    let result = RowCodec::new(&fields, 0)?;
     let mut trace = input.arranged.trace;
     let mut recompute = Recompute {
         codec: input.codec,
         positions: layout.positions(),
         fragment,
-        result: RowCodec::new(&fields, 0)?,
+        answers: BlockDecoder::whole(result.clone(), output),
+        result,
         output: Arc::clone(output),
         owns_empty,
     };
@@ -59,6 +61,7 @@ struct Recompute {
     fragment: Fragment,
     /// Output rows as bytes.
     result: RowCodec,
+    answers: BlockDecoder,
     output: SchemaRef,
     /// Without rows there is an answer too, and it is this worker's to give.
     owns_empty: bool,
@@ -160,10 +163,9 @@ impl Recompute {
 
     /// What is left when old and new answers are added up.
     fn emit(&self, result: RowBuf, out: &mut Out) -> SqlResult<()> {
-        let positions: Vec<usize> = (0..self.output.fields().len()).collect();
         for chunk in sort_rows(&result) {
             let slice = &chunk.slice;
-            out.rows.push(decode_block(&self.result, rows(slice), diffs(slice), &positions, &self.output)?);
+            out.rows.push(self.answers.decode(rows(slice), diffs(slice))?);
         }
         Ok(())
     }

@@ -3,18 +3,16 @@
 //! A group's rows lie in the arrangement in the order asked for, so its first rows are read from the front, before and after the
 //! tick, and compared. Rows behind the last one read are not touched: one change costs about `offset + limit` rows.
 
-use std::sync::Arc;
-
 use arrow::datatypes::SchemaRef;
 use timely::dataflow::channels::pact::Pipeline;
 
 use super::join::{fetch, keys, of_key};
-use super::{ArrangedRows, BLOCK_ROWS, decode_block, fail};
+use super::{ArrangedRows, BlockDecoder, BlockWriter};
 use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick};
 use crate::dataflow::reading::{Spans, batches, compact, prior};
 use crate::dataflow::trace::{Batch, Gather, distinct_words, group_cursor};
+use crate::model::Diff;
 use crate::model::codec::RowCodec;
-use crate::model::{Diff, RowBuf};
 
 /// Renders it; output rows are in layout order.
 pub(crate) fn render<'s>(
@@ -24,7 +22,8 @@ pub(crate) fn render<'s>(
     limit: Option<usize>,
 ) -> (RowStream<'s>, ErrorStream<'s>) {
     let mut trace = input.arranged.trace;
-    let (codec, schema) = (input.codec, Arc::clone(schema));
+    let codec = input.codec;
+    let mut writer = BlockWriter::new(BlockDecoder::whole(codec.clone(), schema));
     let take = i64::try_from(limit.unwrap_or(usize::MAX)).unwrap_or(Diff::MAX);
     let skip = i64::try_from(offset).unwrap_or(Diff::MAX);
     on_tick(input.arranged.stream, Pipeline, "TopK", move |data: Vec<Spans>, closing: Closing, out| {
@@ -32,7 +31,7 @@ pub(crate) fn render<'s>(
         if !novel.is_empty() {
             let before = prior(&mut trace, closing.lower);
             let after: Vec<Batch> = before.iter().chain(&novel).cloned().collect();
-            close(&codec, &schema, &novel, &before, &after, (skip, take), out);
+            close(&codec, &mut writer, &novel, &before, &after, (skip, take), out);
         }
         compact(&mut trace, closing.upper);
     })
@@ -40,7 +39,7 @@ pub(crate) fn render<'s>(
 
 fn close(
     codec: &RowCodec,
-    schema: &SchemaRef,
+    writer: &mut BlockWriter,
     novel: &[Batch],
     before: &[Batch],
     after: &[Batch],
@@ -50,8 +49,7 @@ fn close(
     let words = distinct_words(novel);
     let mut changes = Gather::default();
     changes.load(novel, &words);
-    let (mut found, mut rows, mut output) = (vec![], vec![], RowBuf::default());
-    let positions: Vec<usize> = (0..schema.fields().len()).collect();
+    let (mut found, mut rows) = (vec![], vec![]);
     for (at, word) in words.iter().enumerate() {
         fetch(&changes, at, &mut found, &mut rows);
         for key in keys(&rows, codec, &[], codec) {
@@ -63,13 +61,10 @@ fn close(
                 continue;
             }
             let new = slice(group_cursor(after, *word, key, &[]), window);
-            difference(&old, &new, |row, diff| output.push(0, row, diff));
-        }
-        if output.len() >= BLOCK_ROWS {
-            flush(codec, &mut output, &positions, schema, out);
+            difference(&old, &new, |row, diff| writer.push(diff, out, |bytes| bytes.extend_from_slice(row)));
         }
     }
-    flush(codec, &mut output, &positions, schema, out);
+    writer.flush(out);
 }
 
 /// Rows `skip .. skip + take`, counting each as often as it is there.
@@ -110,13 +105,4 @@ fn difference<'a>(old: &[(&'a [u8], Diff)], new: &[(&'a [u8], Diff)], mut emit: 
             (Some(_), _) => a.next().into_iter().for_each(|(row, was)| emit(row, -was)),
         }
     }
-}
-
-fn flush(codec: &RowCodec, output: &mut RowBuf, positions: &[usize], schema: &SchemaRef, out: &mut Out) {
-    if output.is_empty() {
-        return;
-    }
-    let rows = (0..output.len()).map(|at| output.row(at));
-    out.rows.push(decode_block(codec, rows, output.diffs.clone(), positions, schema).unwrap_or_else(fail));
-    output.clear();
 }

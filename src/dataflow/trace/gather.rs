@@ -123,13 +123,13 @@ impl Gather {
         let words = self.starts.len() - 2;
         if key + AHEAD_OFFSETS < words {
             for hit in self.hits_of(key + AHEAD_OFFSETS) {
-                prefetch(&self.sources[hit.source as usize].offsets, hit.lo as usize);
+                prefetch(self.sources[hit.source as usize].offsets.values(), hit.lo as usize);
             }
         }
         if key + AHEAD_BYTES < words {
             for hit in self.hits_of(key + AHEAD_BYTES) {
                 let run = &self.sources[hit.source as usize];
-                prefetch(&run.bytes, run.offsets[hit.lo as usize] as usize);
+                prefetch(&run.bytes, run.offsets.get(hit.lo as usize));
             }
         }
     }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use differential_dataflow::trace::chunk::Chunk;
 
 use crate::model::bytes::{compare_bytes, gallop};
-use crate::model::rows::Diffs;
 use crate::model::{Diff, Run};
 
 use super::chunk::{RowChunk, TARGET};
@@ -90,34 +89,20 @@ fn assemble(sources: &[Arc<Run>], segments: &[Segment]) -> Run {
     for segment in segments {
         run.words.extend_from_slice(&sources[segment.source].words[segment.lo..segment.hi]);
     }
-    let mut end = 0u32;
     for segment in segments {
-        let offsets = &sources[segment.source].offsets[segment.lo..=segment.hi];
-        let shift = end.wrapping_sub(offsets[0]);
-        run.offsets.extend(offsets[1..].iter().map(|offset| offset.wrapping_add(shift)));
-        end = end.checked_add(offsets[offsets.len() - 1] - offsets[0]).expect("a chunk of rows holds at most 4 GiB");
+        run.offsets.extend_range(&sources[segment.source].offsets, segment.lo, segment.hi);
     }
     for segment in segments {
         run.bytes.extend_from_slice(bytes_of(&sources[segment.source], segment));
     }
-    let constant = sources[segments[0].source].diffs.constant();
-    run.diffs = match constant {
-        Some(diff) if segments.iter().all(|segment| sources[segment.source].diffs.constant() == constant) => {
-            Diffs::filled(diff, rows)
-        }
-        _ => {
-            let mut diffs = Diffs::default();
-            for segment in segments {
-                diffs.extend_range(&sources[segment.source].diffs, segment.lo, segment.hi);
-            }
-            diffs
-        }
-    };
+    for segment in segments {
+        run.diffs.extend_range(&sources[segment.source].diffs, segment.lo, segment.hi);
+    }
     run
 }
 
 fn bytes_of<'a>(run: &'a Run, segment: &Segment) -> &'a [u8] {
-    &run.bytes[run.offsets[segment.lo] as usize..run.offsets[segment.hi] as usize]
+    &run.bytes[run.offsets.get(segment.lo)..run.offsets.get(segment.hi)]
 }
 
 /// One chunk of the rows of `chunks`, which follow each other in order.

@@ -121,7 +121,7 @@ impl Found<'_> {
             return;
         }
         let end = gallop(start, words.len(), |row| words[row] == word);
-        prefetch(&chunk.slice.run.offsets, base + start);
+        prefetch(chunk.slice.run.offsets.values(), base + start);
         self.push(search.key, search.chunk, base + start, base + end);
         if end == words.len() {
             self.follow(search.key, search.chunk + 1, word);

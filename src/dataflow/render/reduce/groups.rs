@@ -17,15 +17,13 @@ pub(crate) struct Groups {
     /// Encodes the group columns; a row is a key.
     pub codec: RowCodec,
     columns: Vec<usize>,
-    /// By scrambled word: a word may be the key itself, whose bits differ in a few places only.
     table: HashTable<u32>,
     words: Vec<u64>,
-    keys: Vec<Box<[u8]>>,
+    keys: Keys,
     /// Rows per group.
     pub rows: Vec<i64>,
     pub states: Vec<StateColumn>,
     free: Vec<u32>,
-    key_bytes: usize,
     // Reused between batches.
     encoded: RowBuf,
     slots: Vec<u32>,
@@ -41,16 +39,16 @@ impl Groups {
                 schema.fields().get(a.column).map_or(arrow::datatypes::DataType::Null, |f| f.data_type().clone());
             StateColumn::new(a.clone(), argument)
         });
+        let codec = RowCodec::new(&fields, key)?;
         Ok(Groups {
-            codec: RowCodec::new(&fields, key)?,
+            keys: Keys::new(&codec),
+            codec,
             columns: aggregates.iter().map(|a| a.column).collect(),
             table: HashTable::new(),
             words: vec![],
-            keys: vec![],
             rows: vec![],
             states: states.collect::<SqlResult<_>>()?,
             free: vec![],
-            key_bytes: 0,
             encoded: RowBuf::default(),
             slots: vec![],
             scratch: RowBuf::default(),
@@ -60,7 +58,7 @@ impl Groups {
     /// The group's slot, if there is one.
     pub fn find(&self, word: u64, key: &[u8]) -> Option<u32> {
         let (words, keys) = (&self.words, &self.keys);
-        self.table.find(remix(word), |s| words[*s as usize] == word && *keys[*s as usize] == *key).copied()
+        self.table.find(scatter(word), |s| words[*s as usize] == word && keys.get(*s) == key).copied()
     }
 
     /// The group's slot, made if there is none.
@@ -68,32 +66,37 @@ impl Groups {
         if let Some(slot) = self.find(word, key) {
             return slot;
         }
-        self.key_bytes += key.len();
         let slot = match self.free.pop() {
             Some(slot) => {
-                (self.words[slot as usize], self.keys[slot as usize]) = (word, key.into());
+                self.words[slot as usize] = word;
+                self.keys.set(slot, key);
                 slot
             }
-            None => {
-                self.words.push(word);
-                self.keys.push(key.into());
-                self.rows.push(0);
-                self.states.iter_mut().for_each(StateColumn::push_slot);
-                u32::try_from(self.words.len() - 1).expect("fewer than 4 billion groups")
-            }
+            None => self.push_slot(word, key),
         };
         let words = &self.words;
-        self.table.insert_unique(remix(word), slot, |s| remix(words[*s as usize]));
+        self.table.insert_unique(scatter(word), slot, |s| scatter(words[*s as usize]));
         slot
     }
 
-    /// Key columns and aggregates of groups; those that overflow are NULL and marked in `failed`.
-    pub fn columns(&self, slots: &[u32], failed: &mut [bool]) -> SqlResult<Vec<ArrayRef>> {
-        let mut columns = self.codec.decode_keys(slots.iter().map(|s| &*self.keys[*s as usize]))?;
-        for state in &self.states {
-            columns.push(state.finish(slots, failed)?);
-        }
-        Ok(columns)
+    /// A new group that no look-up finds yet.
+    fn push_slot(&mut self, word: u64, key: &[u8]) -> u32 {
+        let slot = u32::try_from(self.words.len()).expect("fewer than 4 billion groups");
+        self.words.push(word);
+        self.keys.push(key);
+        self.rows.push(0);
+        self.states.iter_mut().for_each(StateColumn::push_slot);
+        slot
+    }
+
+    /// Key columns of groups.
+    pub fn keys(&self, slots: &[u32]) -> SqlResult<Vec<ArrayRef>> {
+        self.codec.decode_keys(slots.iter().map(|slot| self.keys.get(*slot)))
+    }
+
+    /// Aggregates of groups; those that overflow are NULL and marked in `failed`.
+    pub fn aggregates(&self, slots: &[u32], failed: &mut [bool]) -> SqlResult<Vec<ArrayRef>> {
+        self.states.iter().map(|state| state.finish(slots, failed)).collect()
     }
 
     /// Forgets a group without rows.
@@ -106,17 +109,17 @@ impl Groups {
     }
 
     fn release(&mut self, slot: u32) {
-        let hash = remix(self.words[slot as usize]);
+        let hash = scatter(self.words[slot as usize]);
         if let Ok(entry) = self.table.find_entry(hash, |s| *s == slot) {
             entry.remove();
         }
-        self.key_bytes -= self.keys[slot as usize].len();
-        self.keys[slot as usize] = Box::default();
+        self.keys.forget(slot);
         self.free.push(slot);
     }
 
-    /// Adds a batch of input rows.
-    pub fn update(&mut self, changes: &Changes) -> SqlResult<()> {
+    /// Adds a batch of input rows. `apart`: rows that do not follow each other get a group each, to be added up later; what is
+    /// held then can only be drained.
+    pub fn update(&mut self, changes: &Changes, apart: bool) -> SqlResult<()> {
         let rows = changes.diffs.len();
         let mut encoded = std::mem::take(&mut self.encoded);
         encoded.clear();
@@ -128,6 +131,7 @@ impl Groups {
             let slot = match last {
                 // Neighbours often share a group: a hot product, a minute.
                 Some((before, slot)) if encoded.row(before) == key => slot,
+                _ if apart => self.push_slot(word, key),
                 _ => self.slot(word, key),
             };
             last = Some((at, slot));
@@ -143,20 +147,22 @@ impl Groups {
         Ok(())
     }
 
+    /// How many groups there are, those without rows included.
+    pub fn len(&self) -> usize {
+        self.words.len() - self.free.len()
+    }
+
     /// Writes every group as a row `key, row count, states`, and forgets them.
     pub fn drain(&mut self, out: &mut RowBuf) {
-        let mut row = vec![];
         for slot in 0..self.words.len() {
-            row.clear();
-            row.extend_from_slice(&self.keys[slot]);
-            row.extend_from_slice(&self.rows[slot].to_le_bytes());
-            self.states.iter().for_each(|s| s.write(slot, &mut row));
-            out.push(self.words[slot], &row, 1);
+            out.bytes.extend_from_slice(self.keys.get(slot as u32));
+            out.bytes.extend_from_slice(&self.rows[slot].to_le_bytes());
+            self.states.iter().for_each(|s| s.write(slot, &mut out.bytes));
+            out.seal(self.words[slot], 1);
         }
         self.table.clear();
         self.words.clear();
         self.keys.clear();
-        self.key_bytes = 0;
         self.rows.clear();
         self.states.iter_mut().for_each(StateColumn::clear);
     }
@@ -172,8 +178,87 @@ impl Groups {
 
     /// Groups held and bytes they take, about.
     pub fn size(&self) -> (usize, usize) {
-        const SLOT_BYTES: usize = 48; // key pointer and allocation, word, row count, table entry
+        const SLOT_BYTES: usize = 22; // word, row count, table entry
         let states = self.states.iter().map(StateColumn::heap_bytes).sum::<usize>();
-        (self.words.len() - self.free.len(), self.key_bytes + self.words.len() * SLOT_BYTES + states)
+        (self.len(), self.keys.heap_bytes() + self.words.len() * SLOT_BYTES + states)
+    }
+}
+
+/// A word's place in the table. Eight neighbouring words keep together, so that keys that come together (order ids, minutes) are
+/// found together; their blocks, and the bits that tell entries of one place apart, are scrambled: a word may be the key itself,
+/// whose bits differ in a few places only. Narrow keys stand at the word's upper end.
+#[inline(always)]
+fn scatter(word: u64) -> u64 {
+    const TAG: u64 = 0x7F << 57;
+    let low = word ^ word >> 32;
+    let place = remix(word & !(7 | 7 << 32)).wrapping_add(low & 7);
+    place & !TAG | remix(word) & TAG
+}
+
+/// Key bytes by slot.
+enum Keys {
+    /// One after the other, all of one length.
+    Fixed { width: usize, bytes: Vec<u8> },
+    /// Of many lengths, and how many bytes in all.
+    Varying(Vec<Box<[u8]>>, usize),
+}
+
+impl Keys {
+    fn new(codec: &RowCodec) -> Keys {
+        match codec.key_width() {
+            Some(width) => Keys::Fixed { width, bytes: vec![] },
+            None => Keys::Varying(vec![], 0),
+        }
+    }
+
+    fn get(&self, slot: u32) -> &[u8] {
+        match self {
+            Keys::Fixed { width, bytes } => &bytes[slot as usize * width..][..*width],
+            Keys::Varying(keys, _) => &keys[slot as usize],
+        }
+    }
+
+    fn push(&mut self, key: &[u8]) {
+        match self {
+            Keys::Fixed { bytes, .. } => bytes.extend_from_slice(key),
+            Keys::Varying(keys, total) => {
+                keys.push(key.into());
+                *total += key.len();
+            }
+        }
+    }
+
+    fn set(&mut self, slot: u32, key: &[u8]) {
+        match self {
+            Keys::Fixed { width, bytes } => bytes[slot as usize * *width..][..*width].copy_from_slice(key),
+            Keys::Varying(keys, total) => {
+                *total += key.len();
+                keys[slot as usize] = key.into();
+            }
+        }
+    }
+
+    fn forget(&mut self, slot: u32) {
+        if let Keys::Varying(keys, total) = self {
+            *total -= keys[slot as usize].len();
+            keys[slot as usize] = Box::default();
+        }
+    }
+
+    fn clear(&mut self) {
+        match self {
+            Keys::Fixed { bytes, .. } => bytes.clear(),
+            Keys::Varying(keys, total) => {
+                keys.clear();
+                *total = 0;
+            }
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Keys::Fixed { bytes, .. } => bytes.len(),
+            Keys::Varying(keys, total) => total + keys.len() * 24,
+        }
     }
 }

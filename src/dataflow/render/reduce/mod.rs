@@ -39,14 +39,23 @@ pub(crate) struct Reduce<'a> {
     pub gauge: Rc<Gauge>,
 }
 
-/// Per container and group, the sum of its changes, ready to be exchanged.
+/// Containers sent without looking for equal groups, after one in which hardly any were equal.
+const APART: usize = 15;
+
+/// Per container and group, the sum of its changes, ready to be exchanged. Where nearly every row is of a group of its own (payments
+/// by order) looking for groups costs more than it saves: most containers are then sent on row by row.
 pub(crate) fn combine<'s>(input: RowStream<'s>, mut local: Groups) -> Stream<'s, Tick, RowBuf> {
+    let mut apart = 0usize;
     input.unary::<NoopBuilder<RowBuf>, _, _, _>(Pipeline, "Combine", move |_, _| {
         move |input, output| {
             input.for_each(|capability, data: &mut Vec<Changes>| {
+                let mut count = 0;
                 for changes in data.drain(..) {
-                    local.update(&changes).unwrap_or_else(fail);
+                    count += changes.diffs.len();
+                    local.update(&changes, apart > 0).unwrap_or_else(fail);
                 }
+                let distinct = local.len() * 4 > count * 3;
+                apart = if apart == 0 && distinct { APART } else { apart.saturating_sub(1) };
                 let mut rows = RowBuf::default();
                 local.drain(&mut rows);
                 if !rows.is_empty() {
@@ -146,7 +155,7 @@ impl Owned {
             .map(|s| i64::from(!nothing && (self.groups.rows[*s as usize] > 0 || self.pinned.contains(s))))
             .collect();
         let mut failed = vec![false; self.touched.len()];
-        let columns = self.groups.columns(&self.touched, &mut failed)?;
+        let columns = [self.groups.keys(&self.touched)?, self.groups.aggregates(&self.touched, &mut failed)?].concat();
         let options = RecordBatchOptions::new().with_row_count(Some(self.touched.len()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options)
             .map_err(|e| crate::model::SqlError::internal(e.to_string()))?;

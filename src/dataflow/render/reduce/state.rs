@@ -3,7 +3,7 @@
 //! A state and a change of state are the same thing: workers add up changes before the exchange and again after it. A slot's bytes
 //! are what travels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, UInt64Array};
@@ -30,8 +30,7 @@ pub(crate) struct StateColumn {
 enum Kind {
     /// The counts are all there is.
     Count,
-    /// Two's complement 64-bit sums.
-    Integers(Vec<i64>),
+    Integers(IntegerSums),
     Decimals(Vec<i128>),
     Floats(Vec<FloatSum>),
     Moments(Vec<FloatSum>, Vec<FloatSum>),
@@ -49,7 +48,7 @@ impl StateColumn {
             (CountRows | Count, _) => Kind::Count,
             (Sum | Average, DataType::Decimal128(..)) => Kind::Decimals(vec![]),
             (Sum | Average, DataType::Float64) => Kind::Floats(vec![]),
-            (Sum | Average, _) => Kind::Integers(vec![]),
+            (Sum | Average, _) => Kind::Integers(IntegerSums::default()),
             (Variance { .. }, _) => Kind::Moments(vec![], vec![]),
             (And | Or, _) => Kind::Trues(vec![]),
             (Min | Max | CountDistinct, _) => {
@@ -64,7 +63,8 @@ impl StateColumn {
         self.counts.push(0);
         match &mut self.kind {
             Kind::Count => {}
-            Kind::Integers(sums) | Kind::Trues(sums) => sums.push(0),
+            Kind::Integers(sums) => sums.low.push(0),
+            Kind::Trues(trues) => trues.push(0),
             Kind::Decimals(sums) => sums.push(0),
             Kind::Floats(sums) => sums.push(FloatSum::default()),
             Kind::Moments(sums, squares) => {
@@ -80,7 +80,8 @@ impl StateColumn {
         self.counts.clear();
         match &mut self.kind {
             Kind::Count => {}
-            Kind::Integers(sums) | Kind::Trues(sums) => sums.clear(),
+            Kind::Integers(sums) => sums.clear(),
+            Kind::Trues(trues) => trues.clear(),
             Kind::Decimals(sums) => sums.clear(),
             Kind::Floats(sums) => sums.clear(),
             Kind::Moments(sums, squares) => {
@@ -118,11 +119,11 @@ impl StateColumn {
             Kind::Integers(sums) => match column.data_type() {
                 DataType::UInt64 => {
                     let values = column.as_primitive::<UInt64Type>().values();
-                    rows().for_each(|(i, s, d)| sums[s] = sums[s].wrapping_add((values[i] as i64).wrapping_mul(d)));
+                    rows().for_each(|(i, s, d)| sums.add(s, i128::from(values[i]) * i128::from(d)));
                 }
                 _ => {
                     let values = column.as_primitive::<Int64Type>().values();
-                    rows().for_each(|(i, s, d)| sums[s] = sums[s].wrapping_add(values[i].wrapping_mul(d)));
+                    rows().for_each(|(i, s, d)| sums.add(s, i128::from(values[i]) * i128::from(d)));
                 }
             },
             Kind::Decimals(sums) => {
@@ -160,7 +161,8 @@ impl StateColumn {
         out.extend_from_slice(&self.counts[slot].to_le_bytes());
         match &self.kind {
             Kind::Count => {}
-            Kind::Integers(sums) | Kind::Trues(sums) => out.extend_from_slice(&sums[slot].to_le_bytes()),
+            Kind::Integers(sums) => out.extend_from_slice(&sums.total(slot).to_le_bytes()),
+            Kind::Trues(trues) => out.extend_from_slice(&trues[slot].to_le_bytes()),
             Kind::Decimals(sums) => out.extend_from_slice(&sums[slot].to_le_bytes()),
             Kind::Floats(sums) => sums[slot].write(out),
             Kind::Moments(sums, squares) => {
@@ -183,9 +185,8 @@ impl StateColumn {
         self.counts[slot] += i64::from_le_bytes(take(bytes));
         match &mut self.kind {
             Kind::Count => {}
-            Kind::Integers(sums) | Kind::Trues(sums) => {
-                sums[slot] = sums[slot].wrapping_add(i64::from_le_bytes(take(bytes)))
-            }
+            Kind::Integers(sums) => sums.add(slot, i128::from_le_bytes(take(bytes))),
+            Kind::Trues(trues) => trues[slot] += i64::from_le_bytes(take(bytes)),
             Kind::Decimals(sums) => sums[slot] = sums[slot].wrapping_add(i128::from_le_bytes(take(bytes))),
             Kind::Floats(sums) => sums[slot].merge(&FloatSum::read(bytes)),
             Kind::Moments(sums, squares) => {
@@ -210,10 +211,12 @@ impl StateColumn {
         let some = |s: usize| self.counts[s] > 0;
         Ok(match &self.kind {
             Kind::Count => Arc::new(Int64Array::from_iter_values(slots().map(|s| self.counts[s]))),
-            Kind::Integers(sums) if self.aggregate.result == DataType::UInt64 => {
-                Arc::new(slots().map(|s| some(s).then_some(sums[s] as u64)).collect::<UInt64Array>())
+            Kind::Integers(sums) if self.aggregate.result == DataType::UInt64 => Arc::new(
+                in_range(slots(), some, failed, |s| u64::try_from(sums.total(s)).ok()).collect::<UInt64Array>(),
+            ),
+            Kind::Integers(sums) => {
+                Arc::new(in_range(slots(), some, failed, |s| i64::try_from(sums.total(s)).ok()).collect::<Int64Array>())
             }
-            Kind::Integers(sums) => Arc::new(slots().map(|s| some(s).then_some(sums[s])).collect::<Int64Array>()),
             Kind::Decimals(sums) => self.finish_decimals(sums, slots(), failed)?,
             Kind::Floats(sums) => {
                 let average = self.aggregate.kind == AggregateKind::Average;
@@ -294,6 +297,60 @@ impl StateColumn {
     }
 }
 
+/// The groups' values; those that are there but out of range are NULL and marked in `failed`.
+fn in_range<'a, V>(
+    slots: impl Iterator<Item = usize> + 'a,
+    some: impl Fn(usize) -> bool + 'a,
+    failed: &'a mut [bool],
+    value: impl Fn(usize) -> Option<V> + 'a,
+) -> impl Iterator<Item = Option<V>> + 'a {
+    slots.enumerate().map(move |(at, slot)| {
+        let result = some(slot).then(|| value(slot));
+        failed[at] |= matches!(result, Some(None));
+        result.flatten()
+    })
+}
+
+/// Sums that never leave their range: 64 bits each, and for the few that need more a carry.
+#[derive(Default)]
+struct IntegerSums {
+    low: Vec<i64>,
+    /// What a sum has beyond `low`, in units of 2⁶⁴; never zero.
+    carries: HashMap<usize, i64>,
+}
+
+impl IntegerSums {
+    #[inline]
+    fn add(&mut self, slot: usize, value: i128) {
+        let low = self.low[slot];
+        if let Some(sum) = i64::try_from(value).ok().and_then(|value| low.checked_add(value)) {
+            self.low[slot] = sum;
+            return;
+        }
+        let total = self.total(slot) + value;
+        self.low[slot] = total as i64;
+        let carry = ((total - i128::from(total as i64)) >> 64) as i64;
+        if carry == 0 {
+            self.carries.remove(&slot);
+        } else {
+            self.carries.insert(slot, carry);
+        }
+    }
+
+    fn total(&self, slot: usize) -> i128 {
+        let low = i128::from(self.low[slot]);
+        if self.carries.is_empty() {
+            return low;
+        }
+        low + (i128::from(self.carries.get(&slot).copied().unwrap_or(0)) << 64)
+    }
+
+    fn clear(&mut self) {
+        self.low.clear();
+        self.carries.clear();
+    }
+}
+
 /// About what an ordered map takes for an entry besides the key's own bytes.
 const ENTRY_BYTES: usize = 40;
 
@@ -309,5 +366,25 @@ fn add_value(values: &mut BTreeMap<Box<[u8]>, i64>, value: &[u8], count: i64, by
             *bytes += value.len() + ENTRY_BYTES;
         }
         None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_leave_their_range_and_come_back() {
+        let mut sums = IntegerSums::default();
+        sums.low.resize(2, 0);
+        let values = [i128::from(i64::MAX), 1, i128::from(u64::MAX) * 3, -5, i128::from(i64::MIN) * 7];
+        let mut total = 0;
+        for value in values {
+            sums.add(1, value);
+            total += value;
+            assert_eq!((sums.total(0), sums.total(1)), (0, total));
+        }
+        values.iter().rev().for_each(|value| sums.add(1, -value));
+        assert_eq!((sums.total(1), sums.carries.len()), (0, 0));
     }
 }

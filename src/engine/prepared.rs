@@ -1,0 +1,200 @@
+//! Dataflow files planned once and built many times, in part, and with views replaced: what tests run on.
+//!
+//! Guarantees: planning happens once per set of replaced views; what is built is what was planned, under the same ids. Connectors
+//! are left out: a prepared table is fed by whoever builds it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::logical_expr::LogicalPlan;
+
+use super::Engine;
+use super::catalog::{Catalog, Entry, Object};
+use super::coordinator::{Existing, Request};
+use super::dml::entry_of;
+use super::load::{Bench, Diagnostic, Placed, Script, ordered, plan_on};
+use super::planner::{self, statement_plan};
+use crate::dataflow::table_layout;
+use crate::model::error::code;
+use crate::model::{OnConflict, RelationId, SqlError, SqlResult, TableDef};
+use crate::plan::output::query_output;
+use crate::plan::parse::{output_name, parse};
+use crate::plan::statement::{Statement, StatementKind};
+
+/// Planned dataflow files.
+pub struct Prepared {
+    /// The statements, each after those it names, with what they made.
+    statements: Vec<(Statement, RelationId)>,
+    bench: Bench,
+}
+
+/// What a relation of a [`Prepared`] looks like.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// `table`, `source`, `view`, `materialized view`.
+    pub kind: &'static str,
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// How its rows supersede each other; `None` for views.
+    pub table: Option<Arc<TableDef>>,
+}
+
+/// What a statement over a [`Prepared`] reads and gives.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Relations it names, and a written table.
+    pub relations: BTreeSet<String>,
+    /// Result columns; `None` for INSERT, UPDATE and DELETE.
+    pub columns: Option<SchemaRef>,
+    /// Whether the rows come in an order of the query's own.
+    pub ordered: bool,
+}
+
+impl Prepared {
+    /// Plans all objects of the scripts; or all that is wrong with them.
+    pub fn new(scripts: &[Script]) -> Result<Prepared, Vec<Diagnostic>> {
+        let mut placed = ordered(scripts)?;
+        for Placed { statement, .. } in &mut placed {
+            if let StatementKind::CreateTable { def, .. } = &mut statement.kind {
+                def.connector = None;
+            }
+        }
+        let nowhere = Script { path: Default::default(), text: String::new() };
+        let bench = Bench::new().map_err(|e| vec![Diagnostic::new(scripts.first().unwrap_or(&nowhere), 0, e)])?;
+        plan_on(&bench, scripts, &placed)?;
+        let ids: Vec<RelationId> = bench.catalog().iter().map(|entry| entry.id).collect();
+        let statements = placed.into_iter().map(|p| p.statement).zip(ids).collect();
+        Ok(Prepared { statements, bench })
+    }
+
+    /// The same with the named views standing as bags of rows with the views' columns, all nullable.
+    pub fn replacing(&self, views: &BTreeSet<String>) -> SqlResult<Prepared> {
+        let bench = Bench::new()?;
+        let state = bench.context.state();
+        let base = self.bench.catalog();
+        let mut changed: BTreeSet<RelationId> = BTreeSet::new();
+        for (statement, id) in &self.statements {
+            let entry = base.by_id(*id).ok_or_else(|| SqlError::internal("a planned statement made an object"))?;
+            let entry = if views.contains(&entry.name) && !matches!(entry.object, Object::Table(_)) {
+                changed.insert(*id);
+                bag_like(entry)
+            } else if entry.depends_on.iter().any(|d| changed.contains(d)) {
+                changed.insert(*id);
+                entry_of(statement, *id, &bench.catalog(), &state)?
+            } else {
+                entry.clone()
+            };
+            bench.insert(entry);
+        }
+        Ok(Prepared { statements: self.statements.clone(), bench })
+    }
+
+    /// A table's or view's columns.
+    ///
+    /// # Errors
+    /// No such relation; an index.
+    pub fn columns(&self, name: &str) -> SqlResult<Columns> {
+        let catalog = self.bench.catalog();
+        let entry = catalog.require(name)?;
+        let table = match &entry.object {
+            Object::Table(def) => Some(Arc::clone(def)),
+            Object::Index { .. } => {
+                return Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is an index")));
+            }
+            _ => None,
+        };
+        Ok(Columns { kind: entry.kind(), schema: Arc::clone(&entry.schema), table })
+    }
+
+    /// Plans one query, INSERT, UPDATE or DELETE.
+    ///
+    /// # Errors
+    /// SQL that is refused; another kind of statement.
+    pub fn read(&self, sql: &str) -> SqlResult<Reading> {
+        let mut statements = parse(sql)?;
+        let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
+            return Err(SqlError::syntax("expected one statement"));
+        };
+        let in_text = |e: SqlError| match e.position {
+            Some(position) => e.at(position + statement.offset),
+            None => e,
+        };
+        let state = self.bench.context.state();
+        let (plan, ordered) = match &statement.kind {
+            StatementKind::Query(query) => {
+                let plan = planner::logical_plan(&state, query, &statement.text).and_then(query_output);
+                (plan.map_err(in_text)?, query.order_by.is_some())
+            }
+            StatementKind::Insert(dml) | StatementKind::Update(dml) | StatementKind::Delete(dml) => {
+                (statement_plan(&state, dml.as_ref().clone(), &statement.text).map_err(in_text)?, false)
+            }
+            _ => return Err(SqlError::unsupported("only queries, INSERT, UPDATE and DELETE can stand here")),
+        };
+        let catalog = self.bench.catalog();
+        let mut relations: BTreeSet<String> = planner::scanned(&plan);
+        relations.extend(planner::plain_views_in(&catalog, &statement.text).map(|entry| entry.name.clone()));
+        relations.retain(|name| catalog.get(name).is_some());
+        let columns = match &plan {
+            LogicalPlan::Dml(dml) => {
+                relations.insert(catalog.require_table(dml.table_name.table())?.0.name.clone());
+                None
+            }
+            plan => Some(output_columns(plan)),
+        };
+        Ok(Reading { relations, columns, ordered })
+    }
+
+    /// The wanted relations and all they are made of, in the order of making.
+    fn closure(&self, wanted: &BTreeSet<String>) -> SqlResult<Vec<Entry>> {
+        let catalog = self.bench.catalog();
+        let mut open = wanted.iter().map(|n| catalog.require(n).map(|e| e.id)).collect::<SqlResult<Vec<_>>>()?;
+        let mut found: BTreeSet<RelationId> = BTreeSet::new();
+        while let Some(entry) = open.pop().and_then(|id| catalog.by_id(id)) {
+            if found.insert(entry.id) {
+                open.extend(&entry.depends_on);
+            }
+        }
+        Ok(found.into_iter().filter_map(|id| catalog.by_id(id).cloned()).collect())
+    }
+}
+
+/// A query's columns under the names clients see, all nullable.
+fn output_columns(plan: &LogicalPlan) -> SchemaRef {
+    let field = |f: &Arc<Field>| Field::new(output_name(f.name()), f.data_type().clone(), true);
+    Arc::new(Schema::new(plan.schema().fields().iter().map(field).collect::<Vec<Field>>()))
+}
+
+/// A table without a key that looks like a view.
+fn bag_like(view: &Entry) -> Entry {
+    let fields: Vec<Field> = view.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+    let def = Arc::new(TableDef {
+        name: view.name.clone(),
+        schema: Arc::new(Schema::new(fields)),
+        primary_key: vec![],
+        version: None,
+        on_conflict: OnConflict::Overwrite,
+        append_only: false,
+        connector: None,
+    });
+    Entry {
+        id: view.id,
+        name: view.name.clone(),
+        schema: Arc::clone(&def.schema),
+        layout: table_layout(&def),
+        object: Object::Table(def),
+        depends_on: BTreeSet::new(),
+        sql: view.sql.clone(),
+    }
+}
+
+impl Engine {
+    /// Makes the wanted relations and all they are made of. The engine must have none of these names or ids yet: a fresh one.
+    pub async fn build(&self, prepared: &Prepared, wanted: &BTreeSet<String>) -> SqlResult<()> {
+        for entry in prepared.closure(wanted)? {
+            let make = Box::new(move |_: RelationId, _: &Catalog, _: &_| Ok(entry));
+            self.ask(|reply| Request::Create { make, policy: Existing::Refuse, reply }).await??;
+        }
+        Ok(())
+    }
+}
