@@ -2,6 +2,7 @@
 
 mod bank;
 mod cli;
+mod dashboards;
 mod dataflows;
 mod dataflow_tests;
 mod harness;
