@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::config::Settings;
 use crate::engine::api::Database;
 use crate::engine::{self, Diagnostic, Engine, EngineConfig, Prepared, Script};
-use crate::serve::http::{HttpState, serve_http};
+use crate::serve::http::{HttpOptions, HttpState, serve_http};
 use crate::serve::pg::{PgCounters, PgOptions, serve_pg};
 use crate::testing;
 
@@ -169,7 +169,13 @@ async fn serve(settings: &Settings, scripts: &[Script]) -> Result<()> {
     let counters = Arc::new(PgCounters::default());
     let database: Arc<dyn Database> = Arc::new(engine.clone());
     let (_ready, is_ready) = watch::channel(true);
-    let state = HttpState { ready: is_ready, sources: vec![Arc::new(engine.clone()), Arc::clone(&counters) as _] };
+    let options = HttpOptions {
+        sql_writes: settings.http_write,
+        cors_origins: settings.cors_origins.clone(),
+        ..HttpOptions::default()
+    };
+    let sources = vec![Arc::new(engine.clone()) as _, Arc::clone(&counters) as _];
+    let state = HttpState::new(Arc::clone(&database), options, is_ready, sources, stopping.clone());
     let pg = tokio::spawn(serve_pg(pg, database, PgOptions::default(), counters, stopping.clone()));
     let http = tokio::spawn(serve_http(http, state, stopping));
     println!("ready pg={pg_address} http={http_address}");

@@ -124,6 +124,9 @@ struct ServerFlags {
     /// Address of HTTP [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Let `POST /api/sql` write; without it, it only reads
+    #[arg(long)]
+    http_write: bool,
     /// Log filter, such as `debug` or `trueup=trace` [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -236,7 +239,7 @@ fn or_shipped(paths: Vec<PathBuf>) -> Vec<PathBuf> {
 
 impl ServerFlags {
     fn none() -> ServerFlags {
-        ServerFlags { data_dir: None, workers: None, pg: None, http: None, log: None, config: None }
+        ServerFlags { data_dir: None, workers: None, pg: None, http: None, http_write: false, log: None, config: None }
     }
 }
 
@@ -247,6 +250,7 @@ fn settings(flags: ServerFlags) -> Result<Settings> {
         workers: flags.workers,
         pg: flags.pg,
         http: flags.http,
+        http_write: flags.http_write.then_some(true),
         data_dir: flags.data_dir,
         log: flags.log,
         ..Layer::default()

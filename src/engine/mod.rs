@@ -11,11 +11,16 @@ pub mod api;
 mod catalog;
 mod coordinator;
 mod dml;
+mod feeds;
+mod follow;
+mod intake;
 mod load;
 mod parameters;
 mod planner;
 mod prepared;
 mod query;
+mod sinks;
+pub mod status;
 mod system;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,10 +29,15 @@ use std::time::Duration;
 
 use datafusion::prelude::SessionContext;
 
-pub use api::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage, Transaction};
+pub use api::{
+    Answer, Database, Description, Outcome, Posted, RejectedRow, RelationSummary, RowsShape, SessionState,
+    Subscription, SubscriptionMessage, Transaction,
+};
+pub use follow::{ChangeSet, Followed, FollowedPart, FollowedTick, Follower, Heard};
 pub use load::{Diagnostic, Script, check, explain};
 pub use parameters::parameter_types;
 pub use prepared::{Columns, Prepared, Reading};
+pub use status::Status;
 
 use crate::model::{Clock, InputBatch, RelationId, SqlError, SqlResult, Tick};
 use catalog::Catalog;
