@@ -19,6 +19,8 @@ use tokio::sync::watch;
 use crate::config::Settings;
 use crate::engine::api::Database;
 use crate::engine::{self, Diagnostic, Engine, EngineConfig, Prepared, Script};
+use crate::ingest::InputFolder;
+use crate::model::TableDef;
 use crate::serve::http::{HttpOptions, HttpState, serve_http};
 use crate::serve::pg::{PgCounters, PgOptions, serve_pg};
 use crate::testing;
@@ -162,7 +164,16 @@ async fn serve(settings: &Settings, scripts: &[Script]) -> Result<()> {
         tick_max: Duration::from_millis(settings.tick_ms_max),
         ..EngineConfig::default()
     })?;
-    let objects = engine.load(scripts).await.map_err(refused)?;
+    let mut input = settings.input.as_deref().map(|folder| InputFolder::open(folder, settings.follow)).transpose()?;
+    let feed = |table: &mut TableDef| {
+        if let Some(input) = &mut input {
+            input.feed(table);
+        }
+    };
+    let objects = engine.load_fed(scripts, feed).await.map_err(refused)?;
+    for file in input.iter().flat_map(InputFolder::unused) {
+        tracing::warn!(file, "input file is for no table");
+    }
     tracing::info!(objects, workers = settings.workers, "dataflows are running");
 
     let (stop, stopping) = watch::channel(false);

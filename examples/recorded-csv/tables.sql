@@ -1,6 +1,6 @@
 -- The flash sale's streams from recorded CSV files, read once:
 --   trueup sim --seed 42 --orders 10000 --out recorded --format csv
---   trueup run examples/recorded-csv dataflows/order_state.sql dataflows/sales.sql
+--   trueup run examples/recorded-csv examples/flashsale-v0/order_state.sql examples/flashsale-v0/sales.sql
 
 CREATE TABLE orders (
     order_id    BIGINT,

@@ -1,6 +1,6 @@
 -- The flash sale's streams from recorded NDJSON files. Write them, then run the shipped views over them:
 --   trueup sim --seed 42 --orders 10000 --out recorded
---   trueup run examples/recorded dataflows/order_state.sql dataflows/sales.sql
+--   trueup run examples/recorded examples/flashsale-v0/order_state.sql examples/flashsale-v0/sales.sql
 -- mode = 'follow' keeps reading as the files grow (trueup sim --paced writes growing ones). Broken lines are in trueup.errors.
 
 CREATE TABLE orders (

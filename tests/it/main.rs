@@ -3,8 +3,8 @@
 mod bank;
 mod cli;
 mod dashboards;
-mod dataflows;
 mod dataflow_tests;
+mod flashsale_v0;
 mod harness;
 mod live;
 mod oracle;

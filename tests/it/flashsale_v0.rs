@@ -1,4 +1,5 @@
-//! The shipped SQL against the simulator's own truth: batch answers by DataFusion over what the `simulator` connector delivers.
+//! The minimal flash sale of `examples/flashsale-v0` against the simulator's own truth: batch answers by DataFusion over what the
+//! `simulator` connector delivers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -103,8 +104,8 @@ async fn shipped() -> (SessionContext, Truth) {
     for stream in Stream::ALL {
         register(&context, stream).await;
     }
-    run_file(&context, include_str!("../../dataflows/order_state.sql")).await;
-    run_file(&context, include_str!("../../dataflows/sales.sql")).await;
+    run_file(&context, include_str!("../../examples/flashsale-v0/order_state.sql")).await;
+    run_file(&context, include_str!("../../examples/flashsale-v0/sales.sql")).await;
     (context, truth(&WorldConfig { seed: SEED, orders: ORDERS, ..WorldConfig::default() }))
 }
 
