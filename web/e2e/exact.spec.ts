@@ -29,7 +29,7 @@ test("figures are exact and follow every change", async ({ page }) => {
 });
 
 test("every figure says as of when, and the frame how complete", async ({ page }) => {
-  await server.sql("INSERT INTO channel_quality VALUES ('web', 10, 10, 1, 3, 0.1, 0, 0, 0, 0), ('pos', 1, 1, 1, 2, 0.1, 0, 0, 0, 0)");
+  await server.sql("INSERT INTO channel_quality VALUES ('web', 10, 10, 1, 3, 0, 0, 0.1, 0, 0), ('pos', 1, 1, 1, 2, 0, 0, 0.1, 0, 0)");
   await page.goto(server.url);
   await expect(page.locator(".status .as-of")).toContainText(/as of \d\d:\d\d:\d\d\.\d{3} · complete to \d\d:/);
   await expect(page.locator(".status .as-of")).toContainText("5 quarantined");

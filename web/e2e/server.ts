@@ -50,7 +50,7 @@ export class Server {
 
   /** Starts the process; returns when it answers. */
   async up(): Promise<void> {
-    const child = spawn(binary, ["run", this.path, "--pg", "127.0.0.1:0", "--http", `127.0.0.1:${this.port}`], {
+    const child = spawn(binary, ["run", this.path, "--pg", "127.0.0.1:0", "--http", `127.0.0.1:${this.port}`, "--http-write"], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child = child;

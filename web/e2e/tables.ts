@@ -19,10 +19,10 @@ CREATE TABLE alerts (
 CREATE TABLE corrections (
   minute TIMESTAMPTZ, cause TEXT, facts BIGINT, moved DECIMAL(18,2), latest_at TIMESTAMPTZ, PRIMARY KEY (minute, cause));
 CREATE TABLE channel_quality (
-  channel TEXT PRIMARY KEY, orders BIGINT, payments BIGINT, refunds BIGINT, quarantined BIGINT,
-  quarantine_rate DOUBLE PRECISION, null_region_rate DOUBLE PRECISION, missing_fx BIGINT, orphan_facts BIGINT,
-  late_rate DOUBLE PRECISION);
-CREATE TABLE quarantine (channel TEXT, kind TEXT, id TEXT PRIMARY KEY, rule TEXT, detail TEXT, payload TEXT, received TIMESTAMPTZ);
+  channel TEXT PRIMARY KEY, orders BIGINT, payment_attempts BIGINT, payment_failures BIGINT, quarantined BIGINT,
+  orphans BIGINT, missing_fx BIGINT, quarantine_rate DOUBLE PRECISION, missing_region_rate DOUBLE PRECISION,
+  missing_buyer_rate DOUBLE PRECISION);
+CREATE TABLE quarantine (channel TEXT, kind TEXT, id TEXT PRIMARY KEY, rule TEXT, detail TEXT, payload TEXT, updated_at TIMESTAMPTZ);
 `;
 
 /** Sets the sale's figures: orders and amounts given, the rest fixed. */

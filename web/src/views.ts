@@ -146,9 +146,9 @@ export interface Correction {
 
 export interface AttributionCampaign {
   lookback_days: number;
-  date_axis?: string;
   model: string;
-  rank: number;
+  /** Null for what no campaign can be credited with. */
+  rank: number | null;
   campaign_id: string;
   name: string | null;
   platform: string | null;
@@ -178,15 +178,14 @@ export interface AttributionDay {
 export interface ChannelQuality {
   channel: string;
   orders: number;
-  payments: number;
-  refunds: number;
+  payment_attempts: number;
+  payment_failures: number;
   quarantined: number;
-  quarantine_rate: number | null;
-  null_region_rate: number | null;
+  orphans: number;
   missing_fx: number;
-  orphan_facts: number;
-  late_rate: number | null;
-  duplicate_rate?: number | null;
+  quarantine_rate: number | null;
+  missing_region_rate: number | null;
+  missing_buyer_rate: number | null;
 }
 
 export interface Quarantined {
@@ -196,8 +195,7 @@ export interface Quarantined {
   rule: string;
   detail: string | null;
   payload: string | null;
-  received?: Time | null;
-  updated_at?: Time | null;
+  updated_at: Time | null;
 }
 
 export interface ReconciliationSummary {
@@ -217,11 +215,9 @@ export interface SourceRow {
   bad_rows: number;
   position: string;
   finished: boolean;
-  /** How far behind the source its reader is, where the source tells. */
-  lag_ms?: number | null;
-  error?: string | null;
-  late_rows?: number;
-  duplicate_rows?: number;
+  /** How much of the source its reader knows of and has not read, where the source tells. */
+  lag_bytes: number | null;
+  error: string | null;
 }
 
 export interface SystemView {
@@ -238,7 +234,6 @@ export interface Operator {
   operator: string;
   rows: number;
   bytes: number;
-  updates?: number;
 }
 
 export interface TickRow {

@@ -41,6 +41,11 @@ export function word(prefix: string, data: string): string {
   return text_or(language.value, prefix, data);
 }
 
+/** A name out of the data, or what stands where the data has none. */
+export function known(name: string | null): string {
+  return name === null || name === "(unknown)" ? t("unknown") : name;
+}
+
 export function toggle_theme(): void {
   const to = theme.peek() === "dark" ? "light" : "dark";
   // The style sheet first: who follows the signal reads colours from it.

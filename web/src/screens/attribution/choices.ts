@@ -2,6 +2,7 @@
 import { computed, signal } from "@preact/signals";
 
 import { view_rows } from "../../state/page";
+import { t } from "../../state/settings";
 import type { AttributionCampaign } from "../../views";
 
 export const models = ["last_click", "first_click", "linear", "time_decay", "position_based"] as const;
@@ -25,6 +26,10 @@ export interface Campaign {
   readonly by_model: ReadonlyMap<string, AttributionCampaign>;
 }
 
+/** The campaign that stands for what no campaign can be credited with. */
+const uncredited = "(none)";
+const platform_of = (row: AttributionCampaign) => (row.platform === null || row.platform === uncredited ? "" : row.platform);
+
 /** The campaigns under the chosen look-back, in the ranking of the chosen model. */
 export const campaigns = computed<readonly Campaign[]>(() => {
   const found = new Map<string, { row: AttributionCampaign; by_model: Map<string, AttributionCampaign> }>();
@@ -36,7 +41,7 @@ export const campaigns = computed<readonly Campaign[]>(() => {
   }
   const rank = (campaign: Campaign) => campaign.by_model.get(model.value)?.rank ?? Number.MAX_SAFE_INTEGER;
   return [...found]
-    .map(([id, { row, by_model }]) => ({ id, name: row.name ?? id, platform: row.platform ?? "", by_model }))
+    .map(([id, { row, by_model }]) => ({ id, name: id === uncredited ? t("no_campaign") : (row.name ?? id), platform: platform_of(row), by_model }))
     .sort((a, b) => rank(a) - rank(b) || a.id.localeCompare(b.id));
 });
 

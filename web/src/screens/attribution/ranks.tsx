@@ -16,7 +16,7 @@ const lines_max = 8;
 const option = computed<EChartsCoreOption>(() => {
   const { muted, ink, line, surface, series, rem, font } = palette.value;
   const text = { color: muted, fontFamily: font, fontSize: 0.9 * rem };
-  const shown = campaigns.value.slice(0, lines_max);
+  const shown = campaigns.value.filter((c) => models.some((model) => c.by_model.get(model)?.rank)).slice(0, lines_max);
   return {
     animation: false,
     grid: { left: 1 * rem, right: 9.5 * rem, top: 0.8 * rem, bottom: 0.2 * rem, containLabel: true },

@@ -35,8 +35,8 @@ export function layout(reads: ReadonlyMap<string, readonly string[]>): Layout {
   const edges = names.flatMap((to) =>
     (reads.get(to) ?? []).filter((from) => reads.has(from)).map((from) => [from, to] as const),
   );
-  const columns: string[][] = [];
-  for (const name of names) (columns[column_of.get(name) ?? 0] ??= []).push(name);
+  const columns: string[][] = Array.from({ length: 1 + Math.max(0, ...column_of.values()) }, () => []);
+  for (const name of names) columns[column_of.get(name) ?? 0]?.push(name);
   const row_of = new Map<string, number>();
   const number = (list: readonly string[]) => list.forEach((name, i) => row_of.set(name, i / Math.max(1, list.length)));
   columns.forEach(number);

@@ -1,4 +1,4 @@
-// The quality of each channel's facts: late, without a region or a rate, without an order, quarantined.
+// The quality of each channel's facts: quarantined, without an order, a region or a rate.
 import { sorted_rows } from "../../state/page";
 import { format, t } from "../../state/settings";
 import { Card } from "../../ui/card";
@@ -9,7 +9,7 @@ const rows = sorted_rows("channel_quality", (a, b) => a.channel.localeCompare(b.
 
 function List() {
   const { count, percent } = format.value;
-  const rate = (value: number | null | undefined) => (value === null || value === undefined ? "–" : percent(value));
+  const rate = (value: number | null) => (value === null ? "–" : percent(value));
   const counted = (key: string, title: string, pick: (row: ChannelQuality) => number, warn = false) => ({
     key,
     title,
@@ -20,10 +20,11 @@ function List() {
   const columns: Column<ChannelQuality>[] = [
     { key: "channel", title: t("channel"), cell: (row) => row.channel },
     counted("orders", t("orders"), (row) => row.orders),
-    { key: "late", title: t("late_rate"), number: true, cell: (row) => rate(row.late_rate) },
+    counted("failures", t("payment_failures"), (row) => row.payment_failures),
     counted("quarantined", t("quarantine"), (row) => row.quarantined, true),
     { key: "quarantine_rate", title: t("quarantine_rate"), number: true, cell: (row) => rate(row.quarantine_rate) },
-    counted("orphans", t("orphans"), (row) => row.orphan_facts, true),
+    counted("orphans", t("orphans"), (row) => row.orphans, true),
+    { key: "region", title: t("no_region"), number: true, cell: (row) => rate(row.missing_region_rate) },
     counted("missing_fx", t("missing_fx"), (row) => row.missing_fx, true),
   ];
   return <Table columns={columns} rows={rows.value} row_key={(row) => row.channel} label={t("quality")} />;

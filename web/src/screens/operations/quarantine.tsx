@@ -17,7 +17,7 @@ const chosen = signal<string | undefined>(undefined);
 const listed_max = 200;
 
 const key_of = (row: Quarantined) => `${row.channel} ${row.kind} ${row.id} ${row.rule}`;
-const time_of = (row: Quarantined) => row.received ?? row.updated_at ?? "";
+const time_of = (row: Quarantined) => row.updated_at ?? "";
 
 const found = computed(() => {
   const wanted = search.value.trim().toLowerCase();

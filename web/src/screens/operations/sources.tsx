@@ -25,7 +25,7 @@ const rates = computed(() => {
 });
 
 function List() {
-  const { count, duration } = format.value;
+  const { count, bytes } = format.value;
   const columns: Column<SourceRow>[] = [
     {
       key: "source",
@@ -56,7 +56,7 @@ function List() {
       key: "lag",
       title: t("lag"),
       number: true,
-      cell: (row) => (row.lag_ms === null || row.lag_ms === undefined ? "–" : duration(row.lag_ms / 1000)),
+      cell: (row) => (row.lag_bytes === null ? "–" : bytes(row.lag_bytes)),
     },
     {
       key: "bad",

@@ -2,7 +2,7 @@
 import { computed } from "@preact/signals";
 
 import { view_rows } from "../../state/page";
-import { format, t } from "../../state/settings";
+import { format, t, word } from "../../state/settings";
 import { Card } from "../../ui/card";
 import { Icon } from "../../ui/icon";
 import type { Severity } from "../../views";
@@ -34,9 +34,11 @@ function List() {
     <ul class="alerts" aria-live="polite">
       {sorted.value.slice(0, slots).map((alert) => (
         <li key={alert.alert_id} class={alert.severity}>
+          <span class="unseen">{t(`severity_${alert.severity}`)}</span>
           <Icon name={alert.severity === "info" ? "info" : "warning"} />
           <span class="message">
-            <b>{t(`severity_${alert.severity}`)}</b> {alert.message}
+            <b>{word("alert_", alert.kind)}</b> {alert.subject !== null && !alert.message.includes(":") && `${alert.subject} · `}
+            {alert.message}
           </span>
           {alert.since !== null && <time dateTime={alert.since}>{time_s(Date.parse(alert.since))}</time>}
         </li>

@@ -4,7 +4,7 @@ import type { EChartsCoreOption } from "echarts/core";
 
 import { palette } from "../../charts/palette";
 import { view_rows } from "../../state/page";
-import { format, t } from "../../state/settings";
+import { format, known, t } from "../../state/settings";
 import { Card } from "../../ui/card";
 import { Chart } from "../../ui/chart";
 import { amount_number } from "../../views";
@@ -24,11 +24,11 @@ const option = computed<EChartsCoreOption>(() => {
   const names = [...regions.value]
     .sort((a, b) => a.rank - b.rank)
     .slice(0, regions_shown)
-    .map((row) => row.region ?? t("unknown"));
+    .map((row) => known(row.region));
   const recent = rows.value.filter((row) => row.minute_no >= first);
   const times = new Map(recent.map((row) => [row.minute_no, row.minute]));
   const data = recent
-    .map((row) => [row.minute_no - first, names.indexOf(row.region ?? t("unknown")), amount_number(row.placed)])
+    .map((row) => [row.minute_no - first, names.indexOf(known(row.region)), amount_number(row.placed)])
     .filter(([, region]) => region !== -1);
   const max = data.reduce((most, [, , placed]) => Math.max(most, placed ?? 0), 1);
   const columns = Array.from({ length: last - first + 1 }, (_, i) => {

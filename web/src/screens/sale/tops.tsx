@@ -2,7 +2,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
 
 import { sorted_rows } from "../../state/page";
-import { format, t } from "../../state/settings";
+import { format, known, t } from "../../state/settings";
 import { Bars, type Bar } from "../../ui/bars";
 import { Card } from "../../ui/card";
 import { amount_number, type Amount } from "../../views";
@@ -39,12 +39,12 @@ const products = bars(
 const categories = bars(
   sorted_rows("sale_top_categories", by_rank),
   (row) => row.category ?? "",
-  (row) => row.category ?? t("unknown"),
+  (row) => known(row.category),
 );
 const regions = bars(
   sorted_rows("sale_regions", by_rank),
   (row) => row.region ?? "",
-  (row) => row.region ?? t("unknown"),
+  (row) => known(row.region),
 );
 
 export function Products() {
