@@ -1,6 +1,6 @@
--- The three streams of the flash sale, from the embedded simulator: late, duplicated, out of order, revised.
+-- The smallest flash sale: three tables, one row per order, a few sums. Nothing feeds it by itself: INSERT, COPY, or files with
+--   trueup run examples/flashsale-v0 --input FOLDER
 -- A table with a key holds the newest version per key, whatever order the versions arrive in.
--- The same seed gives the three tables the same world.
 
 CREATE TABLE orders (
     order_id    BIGINT,
@@ -13,8 +13,7 @@ CREATE TABLE orders (
     status      TEXT NOT NULL,              -- placed, cancelled
     placed_at   TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (order_id)
-) WITH VERSION COLUMN (version)
-WITH (connector = 'simulator', stream = 'orders', seed = '42', rate = '200');
+) WITH VERSION COLUMN (version);
 
 CREATE TABLE payments (
     payment_id  BIGINT,
@@ -24,8 +23,7 @@ CREATE TABLE payments (
     status      TEXT NOT NULL,              -- authorised, captured, failed
     paid_at     TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (payment_id)
-) WITH VERSION COLUMN (version)
-WITH (connector = 'simulator', stream = 'payments', seed = '42', rate = '200');
+) WITH VERSION COLUMN (version);
 
 CREATE TABLE refunds (
     refund_id   BIGINT,
@@ -35,5 +33,4 @@ CREATE TABLE refunds (
     status      TEXT NOT NULL,              -- requested, succeeded, failed
     refunded_at TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (refund_id)
-) WITH VERSION COLUMN (version)
-WITH (connector = 'simulator', stream = 'refunds', seed = '42', rate = '200');
+) WITH VERSION COLUMN (version);

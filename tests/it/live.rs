@@ -143,11 +143,11 @@ async fn a_sum_out_of_range_is_an_error_until_it_fits_again() {
     .await;
     let (totals, errors) = ("SELECT * FROM total ORDER BY g", "SELECT code, payload FROM trueup.errors");
     let fits = rows(&engine, totals).await;
-    assert_eq!(fits, [["1", "9223372036854775806"], ["2", "7"]]);
+    assert_eq!(fits, ["1|9223372036854775806", "2|7"]);
     run(&engine, "INSERT INTO t VALUES (4, 1, 2)").await;
-    assert_eq!(rows(&engine, totals).await, [["2", "7"]]);
+    assert_eq!(rows(&engine, totals).await, ["2|7"]);
     assert_eq!(rows(&engine, errors).await.len(), 1);
-    assert_eq!(rows(&engine, errors).await[0][0], "22003");
+    assert!(rows(&engine, errors).await[0].starts_with("22003|"));
     run(&engine, "DELETE FROM t WHERE id = 4").await;
     assert_eq!((rows(&engine, totals).await, rows(&engine, errors).await.len()), (fits, 0));
     engine.stop().await;

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::catalogue::Channel;
 use super::config::WorldConfig;
 use super::marketing::{Settled, movements};
 use super::platform::{order_id, orphan_order_id};
@@ -45,7 +46,7 @@ pub struct Truth {
     pub orders: BTreeMap<String, OrderTruth>,
     /// Orders there are.
     pub count: u64,
-    /// Lines of all orders.
+    /// Lines of all orders but voided receipts.
     pub lines: u64,
     /// Payments, those for orders nobody knows included.
     pub payments: u64,
@@ -79,7 +80,7 @@ pub fn truth(config: &WorldConfig) -> Truth {
         }
         let order = order_truth(&story);
         truth.count += 1;
-        truth.lines += story.lines.len() as u64;
+        truth.lines += if is_voided(&story) { 0 } else { story.lines.len() as u64 };
         truth.payments += order.payments + story.orphan.iter().len() as u64;
         truth.orphans += story.orphan.iter().len() as u64;
         truth.refunds += order.refunds;
@@ -137,12 +138,16 @@ fn order_truth(story: &Story) -> OrderTruth {
         payments: story.payments.len() as u64,
         refunds: story.refunds.len() as u64,
     };
-    // A voided receipt sold nothing.
-    if story.channel == super::catalogue::Channel::Pos && story.cancelled_ms.is_some() {
+    if is_voided(story) {
         order.units = 0;
     }
     order.status = status(&order, story.is_cancelled(end_ms));
     order
+}
+
+/// A voided receipt sold nothing.
+fn is_voided(story: &Story) -> bool {
+    story.channel == Channel::Pos && story.cancelled_ms.is_some()
 }
 
 /// The status that follows from the facts, as `order_state` has it.

@@ -20,7 +20,7 @@ function Ticker() {
             time: time_minute(Date.parse(row.minute)),
             amount: money_signed(row.moved),
             n: count(row.facts),
-            cause: word("cause_", row.cause),
+            cause: word(row.facts === 1 ? "one_" : "cause_", row.cause),
           })}
         </li>
       ))}
