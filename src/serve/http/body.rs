@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
@@ -18,6 +19,8 @@ use crate::model::error::code;
 
 /// Bytes decompressed between two looks at the limits.
 const PIECE_BYTES: usize = 64 << 10;
+/// How long a refused client is listened to.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// A body, and the memory it is accounted for as long as this lives.
 pub(super) struct Held {
@@ -55,8 +58,16 @@ impl Reservation {
     }
 }
 
+/// Takes in what a client still sends after it has been refused, for a moment: closing a connection with unread input makes the
+/// client's system throw the answer away.
+pub(super) async fn drain(mut body: Body) {
+    let drained = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Whoever goes on sending has had its chance.
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, drained).await;
+}
+
 /// Reads a body, decompressed if it says that it is gzip.
-pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Held, ApiError> {
+pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: &mut Body) -> Result<Held, ApiError> {
     let is_gzip = match headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("").trim()) {
         None | Some("" | "identity") => false,
         Some(encoding) if encoding.eq_ignore_ascii_case("gzip") => true,
@@ -87,7 +98,7 @@ fn too_large(limit: usize, what: &str) -> ApiError {
     ApiError::too_large(format!("the body{what} is larger than {limit} bytes; send it in parts"))
 }
 
-async fn collect(mut body: Body, limit: usize, reservation: &mut Reservation) -> Result<Bytes, ApiError> {
+async fn collect(body: &mut Body, limit: usize, reservation: &mut Reservation) -> Result<Bytes, ApiError> {
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let cut = |e: axum::Error| {

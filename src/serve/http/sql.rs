@@ -43,8 +43,19 @@ struct Question {
     read_only: bool,
 }
 
-pub(super) async fn run(State(state): State<HttpState>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let shared = &state.0;
+pub(super) async fn run(
+    State(state): State<HttpState>,
+    headers: HeaderMap,
+    mut body: Body,
+) -> Result<Response, ApiError> {
+    let answered = try_run(&state.0, &headers, &mut body).await;
+    if answered.is_err() {
+        body::drain(body).await;
+    }
+    answered
+}
+
+async fn try_run(shared: &Shared, headers: &HeaderMap, body: &mut Body) -> Result<Response, ApiError> {
     if shared.is_stopping() {
         return Err(ApiError::stopping());
     }
@@ -54,7 +65,7 @@ pub(super) async fn run(State(state): State<HttpState>, headers: HeaderMap, body
             SqlError::unsupported(format!("content type \"{given}\" is not read")).hint("send application/json");
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
-    let Held { bytes, reservation: _reservation } = body::read(shared, &headers, body).await?;
+    let Held { bytes, reservation: _reservation } = body::read(shared, headers, body).await?;
     let question: Question = serde_json::from_slice(&bytes)
         .map_err(|e| ApiError::from(SqlError::new(code::INVALID_TEXT_REPRESENTATION, format!("the request: {e}"))))?;
     let limit = question.limit.unwrap_or(LIMIT_DEFAULT);

@@ -43,25 +43,39 @@ pub(super) async fn take(
     Path(table): Path<String>,
     uri: Uri,
     headers: HeaderMap,
-    body: Body,
+    mut body: Body,
+) -> Result<Json<Taken>, ApiError> {
+    let taken = try_take(&state, &table, &uri, &headers, &mut body).await;
+    if taken.is_err() {
+        body::drain(body).await;
+    }
+    taken
+}
+
+async fn try_take(
+    state: &HttpState,
+    table: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &mut Body,
 ) -> Result<Json<Taken>, ApiError> {
     let shared = &state.0;
     if shared.is_stopping() {
         return Err(ApiError::stopping());
     }
     let mut partial = false;
-    for (name, value) in parameters(&uri)? {
+    for (name, value) in parameters(uri)? {
         match name.as_str() {
             "partial" => partial = flag(&name, &value)?,
             _ => return Err(ApiError::parameter(format!("there is no parameter \"{name}\""))),
         }
     }
     // Before the body is read: a table that is not there.
-    shared.database.table_schema(&table, &[])?;
-    let shape = shape(&headers)?;
-    let Held { bytes, reservation } = body::read(shared, &headers, body).await?;
+    shared.database.table_schema(table, &[])?;
+    let shape = shape(headers)?;
+    let Held { bytes, reservation } = body::read(shared, headers, body).await?;
     let size = bytes.len() as u64;
-    let posted = shared.database.post_rows(&table, bytes, shape, partial).await?;
+    let posted = shared.database.post_rows(table, bytes, shape, partial).await?;
     drop(reservation);
     shared.counters.bytes_posted.fetch_add(size, Relaxed);
     shared.counters.rows_posted.fetch_add(posted.accepted, Relaxed);

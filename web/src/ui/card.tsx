@@ -43,7 +43,9 @@ export function AsOf({ tick = store.tick, size = "usual" }: AsOfProps) {
     const as_of = t("as_of", { time });
     return size === "long" && completeness.value !== "" ? `${as_of} · ${completeness.value}` : as_of;
   });
-  const whole = useComputed(() => `${t("as_of", { time: format.value.time_ms(tick.value) })} · ${completeness.value}`);
+  const whole = useComputed(() =>
+    tick.value === 0 ? "" : `${t("as_of", { time: format.value.time_ms(tick.value) })} · ${completeness.value}`,
+  );
   return (
     <span class="as-of" title={whole}>
       {text}
