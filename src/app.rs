@@ -19,11 +19,8 @@ use tokio::sync::watch;
 use crate::config::Settings;
 use crate::engine::api::Database;
 use crate::engine::{self, Diagnostic, Engine, EngineConfig, Prepared, Script};
-<<<<<<< HEAD
 use crate::ingest::InputFolder;
 use crate::model::TableDef;
-=======
->>>>>>> http
 use crate::serve::http::{HttpOptions, HttpState, serve_http};
 use crate::serve::pg::{PgCounters, PgOptions, serve_pg};
 use crate::testing;
