@@ -4,8 +4,8 @@ import { expect, test, type CDPSession } from "@playwright/test";
 import { Server } from "./server";
 import { Stream } from "./stream";
 
-/** Tenths of a second of changes: ten minutes' worth, an hour's with TRUEUP_E2E_STEPS=36000. */
-const steps = Number(process.env.TRUEUP_E2E_STEPS ?? "6000");
+/** Tenths of a second of changes: ten minutes' worth, an hour's with E2E_STEPS=36000. */
+const steps = Number(process.env.E2E_STEPS ?? "6000");
 
 // A trace takes pictures all the time: that is another test.
 test.use({ trace: "off" });

@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
-const binary = process.env.TRUEUP_BINARY ?? resolve(import.meta.dirname, "../../target/debug/trueup");
-const start_ms_max = 60_000;
+const binary = process.env.E2E_BINARY ?? resolve(import.meta.dirname, "../../target/debug/trueup");
+/** The shipped dataflows take half a minute to build in an unoptimised program, more on a busy machine. */
+export const start_ms_max = 180_000;
 
 /** A port that was free a moment ago: a server that is stopped and started again must come back to the same. */
 async function free_port(): Promise<number> {

@@ -2,7 +2,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, test, type Browser, type Page } from "@playwright/test";
 
-import { Server } from "./server";
+import { Server, start_ms_max } from "./server";
 
 const sizes = {
   wall: { width: 1920, height: 1080 },
@@ -18,14 +18,18 @@ const cards = {
   dataflow: ["graph", "details"],
 } as const;
 
-let server: Server;
+/** A server that runs already, when E2E_URL names one; its own otherwise. */
+let server: Server | undefined;
+let url = process.env.E2E_URL ?? "";
 
 test.beforeAll(async () => {
-  test.setTimeout(120_000);
+  test.setTimeout(start_ms_max + 10_000);
+  if (url !== "") return;
   server = await Server.start({ folder: "dataflows" });
+  url = server.url;
 });
 
-test.afterAll(() => server.stop());
+test.afterAll(() => server?.stop());
 
 async function open(browser: Browser, size: keyof typeof sizes, address: string, theme: "dark" | "light") {
   const context = await browser.newContext({ viewport: sizes[size], colorScheme: theme, timezoneId: "UTC", locale: "en-GB" });
@@ -33,7 +37,7 @@ async function open(browser: Browser, size: keyof typeof sizes, address: string,
   const complaints: string[] = [];
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(error.message));
-  await page.goto(`${server.url}/${address}`);
+  await page.goto(`${url}/${address}`);
   return { page, context, complaints };
 }
 
@@ -92,7 +96,7 @@ for (const [screen, names] of Object.entries(cards)) {
 
 test("an order is found by its id with its state and facts", async ({ browser }) => {
   const { page, context } = await open(browser, "laptop", "#/operations", "dark");
-  const answer = await page.request.post(`${server.url}/api/sql`, {
+  const answer = await page.request.post(`${url}/api/sql`, {
     data: { sql: "SELECT order_id FROM order_state WHERE paid > 0 ORDER BY order_id LIMIT 1" },
   });
   const { rows } = (await answer.json()) as { rows: [[string]] };
@@ -121,7 +125,7 @@ test("the first figure is there within a second", async ({ browser }) => {
     };
     requestAnimationFrame(look);
   });
-  await page.goto(server.url);
+  await page.goto(url);
   await page.waitForFunction(() => performance.getEntriesByName("figure").length > 0);
   const ms = await page.evaluate(() => performance.getEntriesByName("figure")[0]?.startTime ?? Infinity);
   test.info().annotations.push({ type: "first figure, ms", description: ms.toFixed(0) });
