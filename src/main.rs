@@ -66,7 +66,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server on SQL files
-    #[command(after_help = "Examples:\n  trueup run dataflows --workers 2 --pg 127.0.0.1:5433\n  trueup run --input recorded")]
+    #[command(
+        after_help = "Examples:\n  trueup run dataflows --workers 2 --pg 127.0.0.1:5433\n  trueup run --input recorded"
+    )]
     Run {
         /// SQL files, or folders read recursively [default: dataflows]
         #[arg(value_name = "PATH")]
@@ -225,7 +227,16 @@ fn or_shipped(paths: Vec<PathBuf>) -> Vec<PathBuf> {
 
 impl ServerFlags {
     fn none() -> ServerFlags {
-        ServerFlags { data_dir: None, input: None, follow: false, workers: None, pg: None, http: None, log: None, config: None }
+        ServerFlags {
+            data_dir: None,
+            input: None,
+            follow: false,
+            workers: None,
+            pg: None,
+            http: None,
+            log: None,
+            config: None,
+        }
     }
 }
 

@@ -27,7 +27,12 @@ const CANNOT_INSTALL: i32 = 75;
 fn a_retailers_receipts_add_up() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new("python3");
-    command.arg(root.join("tools/completejourney.py")).args(["--households", "8", "--trueup", env!("CARGO_BIN_EXE_trueup")]);
+    command.arg(root.join("tools/completejourney.py")).args([
+        "--households",
+        "8",
+        "--trueup",
+        env!("CARGO_BIN_EXE_trueup"),
+    ]);
     command.arg("--folder").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("completejourney"));
     let output = match command.env_remove("TRUEUP_CONFIG").output() {
         Ok(output) if output.status.code() != Some(CANNOT_INSTALL) => output,
@@ -78,11 +83,11 @@ impl Texts {
     fn batch(&self, numbers: &[&str], money: &[&str]) -> RecordBatch {
         let number = |name: &&str| {
             let column: Int64Array = self.rows.iter().map(|row| self.number(row, name)).collect();
-            (*name, Arc::new(column) as ArrayRef, true)
+            ((*name).to_string(), Arc::new(column) as ArrayRef, true)
         };
         let decimal = |name: &&str| {
             let column: Decimal128Array = self.rows.iter().map(|row| self.minor(row, name).map(i128::from)).collect();
-            (*name, Arc::new(column.with_precision_and_scale(18, 2).expect("digits")) as ArrayRef, true)
+            ((*name).to_string(), Arc::new(column.with_precision_and_scale(18, 2).expect("digits")) as ArrayRef, true)
         };
         let columns = numbers.iter().map(number).chain(money.iter().map(decimal));
         RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length")
@@ -135,7 +140,10 @@ fn write(folder: &Path, sales: &Texts, returns: &Texts) {
         }
     }
     for (index, row) in returns.rows.iter().enumerate() {
-        let key = (returns.number(row, "wr_order_number").expect("an order"), returns.number(row, "wr_item_sk").expect("an item"));
+        let key = (
+            returns.number(row, "wr_order_number").expect("an order"),
+            returns.number(row, "wr_item_sk").expect("an item"),
+        );
         let at = returns.time(row, "wr_returned_date_sk", "wr_returned_time_sk");
         let told = serde_json::json!({"refund_id": index, "version": 1, "order_id": key.0, "line": places.get(&key), "status": "succeeded",
             "currency": "USD", "amount": returns.get(row, "wr_return_amt"), "requested_at": at, "refunded_at": at});
@@ -149,10 +157,7 @@ fn write(folder: &Path, sales: &Texts, returns: &Texts) {
 
 /// DataFusion's answers over the generator's rows, each beside the question our views are asked.
 const QUESTIONS: [(&str, &str); 4] = [
-    (
-        "SELECT COUNT(*) FROM known_orders",
-        "SELECT count(*) FROM orders",
-    ),
+    ("SELECT COUNT(*) FROM known_orders", "SELECT count(*) FROM orders"),
     (
         "SELECT COUNT(*), SUM(ws_quantity), SUM(ws_net_paid) FROM sales
          WHERE ws_quantity > 0 AND ws_net_paid IS NOT NULL AND ws_sales_price IS NOT NULL",
@@ -177,7 +182,8 @@ async fn tpcds_sales_and_returns_add_up() {
     let (sales, returns) = tpcds();
     assert!(returns.rows.len() > 100, "{}", returns.rows.len());
     let context = SessionContext::new();
-    let sold = ["ws_order_number", "ws_item_sk", "ws_quantity", "ws_bill_customer_sk", "ws_sold_date_sk", "ws_sold_time_sk"];
+    let sold =
+        ["ws_order_number", "ws_item_sk", "ws_quantity", "ws_bill_customer_sk", "ws_sold_date_sk", "ws_sold_time_sk"];
     let returned = ["wr_order_number", "wr_item_sk", "wr_returned_date_sk", "wr_returned_time_sk"];
     for (name, batch) in [
         ("sales", sales.batch(&sold, &["ws_sales_price", "ws_net_paid"])),
@@ -201,7 +207,8 @@ async fn tpcds_sales_and_returns_add_up() {
         assert_eq!(rows(&engine, ours).await, answer, "{ours}");
     }
     // Every line is a line of an order or in quarantine: none is lost.
-    let kept = "SELECT (SELECT count(*) FROM order_items) + (SELECT count(*) FROM quarantine WHERE kind = 'order_item')";
+    let kept =
+        "SELECT (SELECT count(*) FROM order_items) + (SELECT count(*) FROM quarantine WHERE kind = 'order_item')";
     assert_eq!(rows(&engine, kept).await, [sales.rows.len().to_string()]);
     engine.stop().await;
 }

@@ -35,7 +35,11 @@ pub(super) fn touch(config: &WorldConfig, wanted: StreamSet, story: &Story, out:
     {
         for _ in 0..dice.between(1, 4) {
             // Half of them in the last hour, the others within ten days.
-            let before_ms = if dice.chance(0.5) { dice.between(SECOND_MS, 60 * MINUTE_MS) } else { dice.between(SECOND_MS, 10 * DAY_MS) };
+            let before_ms = if dice.chance(0.5) {
+                dice.between(SECOND_MS, 60 * MINUTE_MS)
+            } else {
+                dice.between(SECOND_MS, 10 * DAY_MS)
+            };
             let (clicked, campaign) = (dice.chance(0.6), catalogue::campaign(&mut dice));
             let buyer = Value::Code(story.channel.buyer_prefix(), buyer);
             send(buyer, clicked, campaign, product, story.placed_ms - before_ms, dice.between(1, 50));
@@ -103,7 +107,10 @@ pub(super) fn settle(config: &WorldConfig, wanted: StreamSet, story: &Story, out
             Ok(index) => (Some(payment_id(story, index)), None),
             Err(index) => (None, Some(refund_id(story, index))),
         };
-        let id = payment.as_ref().or(refund.as_ref()).map(|id| format!("s:{id}{}", if refund.is_some() { ":r" } else { "" }));
+        let id = payment
+            .as_ref()
+            .or(refund.as_ref())
+            .map(|id| format!("s:{id}{}", if refund.is_some() { ":r" } else { "" }));
         let row = |version: i64, minor: i64| {
             vec![
                 id.clone().map_or(Value::Null, Value::text),
@@ -117,18 +124,20 @@ pub(super) fn settle(config: &WorldConfig, wanted: StreamSet, story: &Story, out
                 Value::Date(day_of(moved_ms) + 1),
             ]
         };
-        let arrival_ms = moved_ms.max(config.start_ms) + MINUTE_MS / 2 + (story.number % 60) as i64 * SECOND_MS;
+        let delay_ms = MINUTE_MS / 2 + (story.number % 60) as i64 * SECOND_MS;
+        let arrival_ms = moved_ms.max(config.start_ms) + delay_ms / config.haste;
+        let later_ms = arrival_ms + 5 * MINUTE_MS / config.haste;
         let mut send = |arrival_ms: i64, version: i64, minor: i64| {
             out.push(Event { arrival_ms, stream: Stream::Settlements, values: row(version, minor) });
         };
         let wrong_minor = amount_minor - amount_minor.signum() * 100;
         match settled {
             Settled::Exactly => send(arrival_ms, 1, amount_minor),
-            Settled::Late => send(arrival_ms + 5 * MINUTE_MS, 1, amount_minor),
+            Settled::Late => send(later_ms, 1, amount_minor),
             Settled::Wrongly => send(arrival_ms, 1, wrong_minor),
             Settled::Corrected => {
                 send(arrival_ms, 1, wrong_minor);
-                send(arrival_ms + 5 * MINUTE_MS, 2, amount_minor);
+                send(later_ms, 2, amount_minor);
             }
             Settled::Never => {}
         }
