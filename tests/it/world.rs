@@ -64,7 +64,7 @@ fn major(minor: i64) -> String {
     format!("{}{}.{:02}", if minor < 0 { "-" } else { "" }, minor.abs() / 100, minor.abs() % 100)
 }
 
-fn line(order: &OrderTruth) -> String {
+pub fn line(order: &OrderTruth) -> String {
     let money = [
         order.amount_minor,
         order.authorised_minor,
