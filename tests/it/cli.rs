@@ -36,9 +36,14 @@ fn exit_codes_tell_refused_input_from_wrong_usage() {
 #[test]
 fn every_command_helps_with_an_example() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for command in
-        [&["--help"][..], &["run", "--help"], &["check", "--help"], &["test", "--help"], &["explain", "--help"], &["sim", "--help"]]
-    {
+    for command in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["check", "--help"],
+        &["test", "--help"],
+        &["explain", "--help"],
+        &["sim", "--help"],
+    ] {
         let output = trueup(command, folder.path());
         assert_eq!(output.status.code(), Some(0), "{command:?}");
         assert!(text(&output.stdout).contains("Example"), "{command:?}");

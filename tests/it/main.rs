@@ -2,8 +2,8 @@
 
 mod bank;
 mod cli;
-mod dataflows;
 mod dataflow_tests;
+mod dataflows;
 mod harness;
 mod http;
 mod live;
