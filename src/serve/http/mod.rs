@@ -131,12 +131,18 @@ struct Shared {
     queries: Queries,
 }
 
+/// Threads of queries, at least.
+const QUERY_THREADS_MIN: usize = 4;
+
 /// Where queries run: on threads of their own, because one that computes for long holds its thread, and connections must go on.
 struct Queries(Option<Runtime>);
 
 impl Queries {
     fn start() -> std::io::Result<Queries> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("http-query").enable_all().build()?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(cores.max(QUERY_THREADS_MIN)).thread_name("http-query");
+        let runtime = builder.enable_all().build()?;
         Ok(Queries(Some(runtime)))
     }
 

@@ -1,7 +1,8 @@
 //! Many readers while much comes in: event streams and PostgreSQL readers on the program itself, rows by HTTP.
 //!
 //! `many_readers_see_what_comes_in` is small and always runs. The whole load, with its numbers printed:
-//! `cargo test --release --test it http::load::two_hundred -- --ignored --nocapture`.
+//! `TRUEUP_LOAD_PROGRAM=target/release/trueup cargo test --test it http::load::two_hundred -- --ignored --nocapture`
+//! (without the variable: the program the tests built, which `--release` optimises).
 //!
 //! Freshness is measured from outside and open loop: a row carries the time at which it was due to be sent, whether the server kept
 //! up or not; a reader takes the time when it sees a newer one. So an age holds the wait for the connection, the tick, the
@@ -86,7 +87,8 @@ impl Program {
     fn start() -> Program {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("load.sql"), SQL).expect("writing a file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_trueup"));
+        let built = || env!("CARGO_BIN_EXE_trueup").into();
+        let mut command = Command::new(std::env::var_os("TRUEUP_LOAD_PROGRAM").unwrap_or_else(built));
         command.args(["run", "load.sql", "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log", "warn"]);
         command.current_dir(folder.path()).env_remove("TRUEUP_CONFIG").stdout(Stdio::piped());
         let mut child = command.spawn().expect("running trueup");
@@ -202,7 +204,7 @@ async fn query(pg: SocketAddr, over: watch::Receiver<bool>, queries: Arc<AtomicU
 
 async fn run(load: Load) -> Report {
     /// Streams whose ages are measured.
-    const MEASURED: usize = 10;
+    const MEASURED: usize = 5;
     let program = Program::start();
     let (end, over) = watch::channel(false);
     let (measure, measuring) = watch::channel(false);
