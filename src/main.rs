@@ -8,12 +8,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use trueup::app;
 use trueup::config::{Layer, Settings};
-use trueup::ingest::simulator::{WorldConfig, write};
+use trueup::ingest::simulator::{Stream, WorldConfig, truth, write, write_truth};
 use trueup::testing::Options;
 
 /// Arrangements allocate and free in large, uneven pieces on several threads.
@@ -66,7 +66,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server on SQL files
-    #[command(after_help = "Example:\n  trueup run dataflows --workers 2 --pg 127.0.0.1:5433")]
+    #[command(
+        after_help = "Examples:\n  trueup run dataflows --workers 2 --pg 127.0.0.1:5433\n  trueup run --input recorded"
+    )]
     Run {
         /// SQL files, or folders read recursively [default: dataflows]
         #[arg(value_name = "PATH")]
@@ -106,7 +108,9 @@ enum Command {
         view: String,
     },
     /// Write the simulated flash sale: seeded, the same bytes for the same seed
-    #[command(after_help = "Examples:\n  trueup sim --seed 7 --orders 10000 --out recorded\n  trueup sim --orders 3")]
+    #[command(
+        after_help = "Examples:\n  trueup sim --seed 7 --orders 10000 --out recorded --truth truth.ndjson\n  trueup run --input recorded\n  trueup sim --orders 3 --set history=0 --set malformed=0.1"
+    )]
     Sim(SimFlags),
 }
 
@@ -115,6 +119,12 @@ struct ServerFlags {
     /// Folder for state that survives [default: in memory]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Folder with a file per table (TABLE.ndjson, .json, .csv), read instead of the tables' connectors
+    #[arg(long, value_name = "DIR")]
+    input: Option<PathBuf>,
+    /// Read these files on as they grow
+    #[arg(long)]
+    follow: bool,
     /// Worker threads [default: cores]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
@@ -143,47 +153,29 @@ struct SimFlags {
     /// Orders in all; 0 never ends
     #[arg(long, default_value_t = 1000)]
     orders: u64,
-    /// Orders per second of simulated time
-    #[arg(long, default_value_t = WorldConfig::default().rate, value_parser = rate)]
-    rate: f64,
-    /// Share of lines preceded by a broken copy, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = WorldConfig::default().faults.malformed, value_parser = share)]
-    malformed: f64,
-    /// Folder for orders, payments and refunds files [default: everything to standard output, with a `table` field]
+    /// Any setting of the world, such as rate=500 or late=0.05; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+    /// Folder for a file per table, as `run --input` reads them [default: everything to standard output, with a `table` field]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How files are written
-    #[arg(long, value_enum, default_value_t = SimFormat::Json, requires = "out")]
-    format: SimFormat,
+    /// File for what the world amounts to: a line per order, then the totals; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
     /// Write lines when they are due instead of all at once: files that grow
     #[arg(long)]
     paced: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum SimFormat {
-    /// One JSON object per line
-    Json,
-    /// CSV with a header
-    Csv,
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if rate > 0.0 && rate <= WorldConfig::RATE_MAX => Ok(rate),
-        _ => Err(format!("expected orders per second, up to {}", WorldConfig::RATE_MAX)),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("expected a number between 0 and 1".to_string()),
-    }
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    WorldConfig::default().set(name, value).map_err(|expected| format!("{name}: {expected}"))?;
+    Ok((name.to_string(), value.to_string()))
 }
 
 fn main() -> ExitCode {
     exit_on_panic();
+    app::keep_freed_memory();
     match execute(Cli::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_REFUSED),
@@ -239,7 +231,17 @@ fn or_shipped(paths: Vec<PathBuf>) -> Vec<PathBuf> {
 
 impl ServerFlags {
     fn none() -> ServerFlags {
-        ServerFlags { data_dir: None, workers: None, pg: None, http: None, http_write: false, log: None, config: None }
+        ServerFlags {
+            data_dir: None,
+            input: None,
+            follow: false,
+            workers: None,
+            pg: None,
+            http: None,
+            http_write: false,
+            log: None,
+            config: None,
+        }
     }
 }
 
@@ -252,6 +254,8 @@ fn settings(flags: ServerFlags) -> Result<Settings> {
         http: flags.http,
         http_write: flags.http_write.then_some(true),
         data_dir: flags.data_dir,
+        input: flags.input,
+        follow: flags.follow.then_some(true),
         log: flags.log,
         ..Layer::default()
     };
@@ -266,24 +270,31 @@ fn start_log(settings: &Settings) -> Result<()> {
 }
 
 fn sim(flags: SimFlags) -> Result<()> {
-    let mut config = WorldConfig { seed: flags.seed, orders: flags.orders, rate: flags.rate, ..WorldConfig::default() };
-    config.faults.malformed = flags.malformed;
-    let summary = match &flags.out {
-        None => {
-            let written = write::write_all(&config, io::BufWriter::new(io::stdout().lock()), flags.paced);
-            return unless_closed(written.map(drop));
+    let mut config = WorldConfig { seed: flags.seed, orders: flags.orders, ..WorldConfig::default() };
+    for (name, value) in &flags.settings {
+        config.set(name, value).map_err(|expected| anyhow!("{name}: {expected}"))?;
+    }
+    if let Some(path) = &flags.truth {
+        if config.orders == 0 {
+            bail!("an endless world has no truth to tell; give a number of --orders");
         }
-        Some(folder) => {
-            let format = match flags.format {
-                SimFormat::Json => write::Format::Json,
-                SimFormat::Csv => write::Format::Csv,
-            };
-            write::write_files(&config, folder, format, flags.paced)?
+        let truth = truth(&config);
+        if path.as_os_str() == "-" {
+            return unless_closed(write_truth(&truth, io::BufWriter::new(io::stdout().lock())));
         }
+        let file = std::fs::File::create(path).with_context(|| format!("can't write {}", path.display()))?;
+        write_truth(&truth, io::BufWriter::new(file)).with_context(|| format!("can't write {}", path.display()))?;
+    }
+    let Some(folder) = &flags.out else {
+        if flags.truth.is_some() {
+            return Ok(());
+        }
+        let written = write::write_all(&config, io::BufWriter::new(io::stdout().lock()), flags.paced);
+        return unless_closed(written.map(drop));
     };
-    let [orders, payments, refunds] = summary.lines;
-    let malformed = summary.malformed;
-    print(&format!("orders={orders} payments={payments} refunds={refunds} malformed={malformed}\n"))
+    let summary = write::write_files(&config, folder, flags.paced)?;
+    let counts = Stream::ALL.iter().zip(summary.lines).map(|(stream, lines)| format!("{}={lines}\n", stream.name()));
+    print(&format!("{}garbled={}\n", counts.collect::<String>(), summary.garbled))
 }
 
 fn print(text: &str) -> Result<()> {

@@ -42,6 +42,10 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Folder for state that survives; `None`: in memory.
     pub data_dir: Option<PathBuf>,
+    /// Folder with a file per table, read instead of the tables' connectors; tables without a file stay empty.
+    pub input: Option<PathBuf>,
+    /// Whether these files are read on as they grow.
+    pub follow: bool,
     /// Shortest time between two ticks, in milliseconds.
     pub tick_ms_min: u64,
     /// Time between ticks when nothing happens, in milliseconds.
@@ -70,6 +74,10 @@ pub struct Layer {
     pub cors_origins: Option<Vec<String>>,
     /// See [`Settings::data_dir`].
     pub data_dir: Option<PathBuf>,
+    /// See [`Settings::input`].
+    pub input: Option<PathBuf>,
+    /// See [`Settings::follow`].
+    pub follow: Option<bool>,
     /// See [`Settings::tick_ms_min`].
     pub tick_ms_min: Option<u64>,
     /// See [`Settings::tick_ms_idle`].
@@ -110,6 +118,8 @@ impl Default for Settings {
             http_write: false,
             cors_origins: Vec::new(),
             data_dir: None,
+            input: None,
+            follow: false,
             tick_ms_min: 1,
             tick_ms_idle: 50,
             tick_ms_max: 1000,
@@ -159,6 +169,9 @@ impl Settings {
                 return refuse(key, format!("{milliseconds} is not between 1 and {TICK_MS_LIMIT}"));
             }
         }
+        if self.follow && self.input.is_none() {
+            return refuse("follow", "there is no input folder to follow".to_string());
+        }
         let is_origin = |origin: &&String| *origin == "*" || origin.contains("://") && !origin.ends_with('/');
         if let Some(origin) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
             return refuse("cors_origins", format!("\"{origin}\" is no origin such as https://shop.example.com"));
@@ -192,6 +205,8 @@ impl Layer {
                 list.split(',').map(|origin| origin.trim().to_string()).filter(|o| !o.is_empty()).collect()
             }),
             data_dir: take(variables, "DATA_DIR", "a folder")?,
+            input: take(variables, "INPUT", "a folder")?,
+            follow: take(variables, "FOLLOW", "true or false")?,
             tick_ms_min: take(variables, "TICK_MS_MIN", "a number of milliseconds")?,
             tick_ms_idle: take(variables, "TICK_MS_IDLE", "a number of milliseconds")?,
             tick_ms_max: take(variables, "TICK_MS_MAX", "a number of milliseconds")?,
@@ -211,6 +226,8 @@ impl Layer {
         set(self.http_write, &mut settings.http_write);
         set(self.cors_origins, &mut settings.cors_origins);
         set(self.data_dir.map(Some), &mut settings.data_dir);
+        set(self.input.map(Some), &mut settings.input);
+        set(self.follow, &mut settings.follow);
         set(self.tick_ms_min, &mut settings.tick_ms_min);
         set(self.tick_ms_idle, &mut settings.tick_ms_idle);
         set(self.tick_ms_max, &mut settings.tick_ms_max);
@@ -270,6 +287,8 @@ mod tests {
             ("TRUEUP_HTTP_WRITE", "true"),
             ("TRUEUP_CORS_ORIGINS", "https://a.example, http://b.example:81"),
             ("TRUEUP_DATA_DIR", "state"),
+            ("TRUEUP_INPUT", "recorded"),
+            ("TRUEUP_FOLLOW", "true"),
             ("TRUEUP_TICK_MS_MIN", "2"),
             ("TRUEUP_TICK_MS_IDLE", "3"),
             ("TRUEUP_TICK_MS_MAX", "4"),
@@ -283,6 +302,8 @@ mod tests {
             http_write: true,
             cors_origins: vec!["https://a.example".to_string(), "http://b.example:81".to_string()],
             data_dir: Some("state".into()),
+            input: Some("recorded".into()),
+            follow: true,
             tick_ms_min: 2,
             tick_ms_idle: 3,
             tick_ms_max: 4,

@@ -13,7 +13,7 @@ use super::catalog::{Catalog, Entry, Object};
 use super::dml::entry_of;
 use super::{Engine, query};
 use crate::model::error::code;
-use crate::model::{SqlError, SqlResult};
+use crate::model::{SqlError, SqlResult, TableDef};
 use crate::plan::parse::parse;
 use crate::plan::place::line_column;
 use crate::plan::statement::{Statement, StatementKind};
@@ -241,9 +241,21 @@ pub fn explain(scripts: &[Script], view: &str) -> Result<SqlResult<String>, Vec<
 impl Engine {
     /// Makes all objects of the scripts, in order of dependency; stops at the first that cannot be made.
     pub async fn load(&self, scripts: &[Script]) -> Result<usize, Vec<Diagnostic>> {
+        self.load_fed(scripts, |_| ()).await
+    }
+
+    /// The same, with a say in what every table is before it is made: where its input comes from, say.
+    pub async fn load_fed(
+        &self,
+        scripts: &[Script],
+        mut feed: impl FnMut(&mut TableDef),
+    ) -> Result<usize, Vec<Diagnostic>> {
         let statements = ordered(scripts)?;
         let count = statements.len();
-        for Placed { script, statement } in statements {
+        for Placed { script, mut statement } in statements {
+            if let StatementKind::CreateTable { def, .. } = &mut statement.kind {
+                feed(def);
+            }
             let refused = |e| vec![diagnostic(scripts, script, statement.offset, e)];
             if made_name(&statement).is_none() && !matches!(statement.kind, StatementKind::CreateIndex { .. }) {
                 let error = SqlError::unsupported("only CREATE statements are allowed in dataflow files");

@@ -14,7 +14,7 @@ const CONNECTORS: &str = "file, simulator";
 
 const FILE_OPTIONS: &[&str] = &["path", "mode"];
 const CSV_OPTIONS: &[&str] = &["header", "delimiter", "null"];
-const SIMULATOR_OPTIONS: &[&str] = &["stream", "seed", "orders", "rate", "start", "pace"];
+const SIMULATOR_OPTIONS: &[&str] = &["stream", "start", "pace"];
 
 /// A connector clause that makes sense.
 pub(super) enum Connector {
@@ -129,12 +129,18 @@ fn simulator(table: &TableDef, def: &ConnectorDef) -> SqlResult<SimulatorOptions
         let hint = "leave FORMAT … ENCODE … out";
         return Err(options.error("delivers typed rows and takes no format").hint(hint));
     }
-    options.refuse_unknown(SIMULATOR_OPTIONS)?;
+    options.refuse_unknown(&[SIMULATOR_OPTIONS, &WorldConfig::SETTINGS].concat())?;
     let name = options.get("stream").unwrap_or(&table.name);
     let Some(stream) = Stream::from_name(name) else {
-        return Err(options.invalid("stream", name, "expected 'orders', 'payments' or 'refunds'"));
+        let names = Stream::ALL.map(Stream::name).join(", ");
+        return Err(options.invalid("stream", name, "no such stream").hint(format!("available streams: {names}")));
     };
-    let defaults = WorldConfig::default();
+    let mut world = WorldConfig::default();
+    for setting in WorldConfig::SETTINGS {
+        if let Some(text) = options.get(setting) {
+            world.set(setting, text).map_err(|expected| options.invalid(setting, text, &expected))?;
+        }
+    }
     let start = match options.get("start") {
         None => None,
         Some(text) => {
@@ -144,21 +150,7 @@ fn simulator(table: &TableDef, def: &ConnectorDef) -> SqlResult<SimulatorOptions
             Some(moment.timestamp_millis())
         }
     };
-    let world = WorldConfig {
-        seed: options.number("seed", defaults.seed)?,
-        orders: options.number("orders", defaults.orders)?,
-        rate: options.number("rate", defaults.rate)?,
-        start_ms: start.unwrap_or(defaults.start_ms),
-        ..defaults
-    };
-    if !(world.rate > 0.0 && world.rate <= WorldConfig::RATE_MAX) {
-        let text = world.rate.to_string();
-        return Err(options.invalid(
-            "rate",
-            &text,
-            &format!("expected orders per second, up to {}", WorldConfig::RATE_MAX),
-        ));
-    }
+    world.start_ms = start.unwrap_or(world.start_ms);
     let paced = match options.get("pace") {
         None | Some("real") => true,
         Some("none") if world.orders > 0 => false,
@@ -180,13 +172,6 @@ struct Options<'a> {
 impl Options<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
-    }
-
-    fn number<T: std::str::FromStr>(&self, key: &str, default: T) -> SqlResult<T> {
-        match self.get(key) {
-            None => Ok(default),
-            Some(text) => text.trim().parse().map_err(|_| self.invalid(key, text, "expected a number")),
-        }
     }
 
     fn refuse_unknown(&self, known: &[&str]) -> SqlResult<()> {

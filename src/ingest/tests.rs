@@ -188,11 +188,11 @@ fn a_blocked_source_can_be_stopped() {
 #[test]
 fn an_unpaced_simulator_sends_its_stream_and_finishes() {
     let (sender, batches) = flume::unbounded();
-    let options = [("stream", "orders"), ("orders", "500"), ("pace", "none")];
+    let options = [("stream", "raw_web_orders"), ("orders", "500"), ("pace", "none"), ("web_percent", "100")];
     let mut def = table("simulator", &options, None);
     def.schema = Arc::new(Schema::new(vec![
         Field::new("order_id", DataType::Int64, false),
-        Field::new("channel", DataType::Utf8View, false),
+        Field::new("region", DataType::Utf8View, true),
     ]));
     let source = start(&def, RelationId(1), sender).expect("a source");
     source.flush().recv_timeout(PATIENCE).expect("a flush");
@@ -223,10 +223,10 @@ fn refused_connector_clauses_say_what_there_is() {
         refused("file", &[("path", "x"), ("delimiter", "||")], Some(Encode::Csv)),
         refused("simulator", &[], json),
         refused("simulator", &[("stream", "clicks")], None),
-        refused("simulator", &[("seed", "abc")], None),
-        refused("simulator", &[("rate", "0")], None),
-        refused("simulator", &[("pace", "none")], None),
-        refused("simulator", &[], None),
+        refused("simulator", &[("stream", "stock"), ("seed", "abc")], None),
+        refused("simulator", &[("stream", "stock"), ("rate", "0")], None),
+        refused("simulator", &[("stream", "stock"), ("pace", "none")], None),
+        refused("simulator", &[("stream", "fx_rates")], None),
     ];
     expect_test::expect![[r#"
         connector "kafka" of table "orders" does not exist
@@ -250,17 +250,18 @@ fn refused_connector_clauses_say_what_there_is() {
         connector "simulator" of table "orders" delivers typed rows and takes no format
         HINT: leave FORMAT … ENCODE … out
 
-        connector "simulator" of table "orders" can't use "clicks" as "stream": expected 'orders', 'payments' or 'refunds'
+        connector "simulator" of table "orders" can't use "clicks" as "stream": no such stream
+        HINT: available streams: raw_web_orders, raw_web_items, raw_web_payments, raw_web_refunds, raw_web_shipments, raw_shopify_orders, raw_shopify_transactions, raw_stripe_events, raw_adyen_notifications, raw_tmall_trades, raw_tmall_refunds, raw_douyin_orders, raw_douyin_refunds, raw_pos_lines, products, stock, campaigns, touchpoints, ad_spend, fx_rates, settlements, sales, earlier_sales
 
-        connector "simulator" of table "orders" can't use "abc" as "seed": expected a number
+        connector "simulator" of table "orders" can't use "abc" as "seed": expected a whole number
 
         connector "simulator" of table "orders" can't use "0" as "rate": expected orders per second, up to 1000000
 
         connector "simulator" of table "orders" with pace = 'none' needs a number of orders
         HINT: orders = '10000'
 
-        the simulator's stream "orders" has no column "id"
-        HINT: its columns: order_id BIGINT, version INT, buyer_id BIGINT, product_id INT, channel TEXT, quantity INT, amount DECIMAL(18,2), status TEXT, placed_at TIMESTAMPTZ"#]].assert_eq(&cases.join("\n\n"));
+        the simulator's stream "fx_rates" has no column "id"
+        HINT: its columns: currency TEXT, day DATE, version INT, rate DECIMAL(18,8)"#]].assert_eq(&cases.join("\n\n"));
 }
 
 #[test]

@@ -53,17 +53,34 @@ fn every_command_helps_with_an_example() {
 #[test]
 fn sim_writes_the_same_files_for_the_same_seed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for (out, seed, format) in [("a", "7", "json"), ("b", "7", "json"), ("c", "8", "json"), ("d", "7", "csv")] {
-        let arguments = ["sim", "--orders", "200", "--seed", seed, "--out", out, "--format", format];
+    for (out, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {
+        let arguments =
+            ["sim", "--orders", "100", "--seed", seed, "--set", "history=20", "--out", out, "--truth", "truth"];
         let output = trueup(&arguments, folder.path());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        assert!(text(&output.stdout).starts_with("orders=2"), "{}", text(&output.stdout));
+        assert!(text(&output.stdout).starts_with("raw_web_orders="), "{}", text(&output.stdout));
     }
     let read = |name: &str| std::fs::read(folder.path().join(name)).expect("a file");
-    for stream in ["orders", "payments", "refunds"] {
-        assert!(read(&format!("a/{stream}.ndjson")) == read(&format!("b/{stream}.ndjson")), "{stream}");
-        assert!(read(&format!("a/{stream}.ndjson")) != read(&format!("c/{stream}.ndjson")), "{stream}");
-        let lines = text(&read(&format!("a/{stream}.ndjson"))).lines().count();
-        assert_eq!(text(&read(&format!("d/{stream}.csv"))).lines().count(), lines + 1, "{stream}");
+    for file in ["raw_web_orders.ndjson", "raw_shopify_orders.ndjson", "raw_pos_lines.csv", "touchpoints.ndjson"] {
+        assert!(read(&format!("a/{file}")) == read(&format!("b/{file}")), "{file}");
+        assert!(read(&format!("a/{file}")) != read(&format!("c/{file}")), "{file}");
+    }
+    let truth = text(&read("truth"));
+    assert_eq!(truth.lines().count(), 101, "a line per order and the totals");
+    assert!(truth.lines().last().is_some_and(|line| line.starts_with("{\"totals\":{\"count\":100,")), "{truth}");
+}
+
+#[test]
+fn sim_names_what_it_does_not_know() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cases: [(&[&str], &str); 3] = [
+        (&["sim", "--set", "weather=1"], "weather: no such setting; there are seed, orders, "),
+        (&["sim", "--set", "late=2"], "late: expected a number between 0 and 1"),
+        (&["sim", "--orders", "0", "--truth", "-"], "an endless world has no truth to tell"),
+    ];
+    for (arguments, message) in cases {
+        let output = trueup(arguments, folder.path());
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}");
+        assert!(text(&output.stderr).contains(message), "{arguments:?}: {}", text(&output.stderr));
     }
 }

@@ -11,14 +11,14 @@ fn check(view: &str, scripts: &[Script], expected: ExpectFile) {
     expected.assert_eq(&plan.unwrap_or_else(|error| panic!("{view}: {error}")));
 }
 
-fn shipped() -> Vec<Script> {
-    sql_files(&[PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/dataflows"))])
-        .expect("the shipped dataflows are there")
+fn flashsale_v0() -> Vec<Script> {
+    sql_files(&[PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/flashsale-v0"))])
+        .expect("the example is there")
 }
 
-/// A view over the shipped tables.
+/// A view over the example's tables.
 fn check_query(query: &str, expected: ExpectFile) {
-    let mut scripts = shipped();
+    let mut scripts = flashsale_v0();
     let text = format!("CREATE MATERIALIZED VIEW asked AS {query}");
     scripts.push(Script { path: PathBuf::from("asked.sql"), text });
     check("asked", &scripts, expected);
@@ -26,12 +26,12 @@ fn check_query(query: &str, expected: ExpectFile) {
 
 #[test]
 fn the_order_state_is_one_co_group() {
-    check("order_state", &shipped(), expect_file!["plans/order_state.txt"]);
+    check("order_state", &flashsale_v0(), expect_file!["plans/order_state.txt"]);
 }
 
 #[test]
 fn aggregates_are_kept_by_algebra() {
-    check("sales_by_product_minute", &shipped(), expect_file!["plans/sales_by_product_minute.txt"]);
+    check("sales_by_product_minute", &flashsale_v0(), expect_file!["plans/sales_by_product_minute.txt"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::batches::input_batch;
-use super::event::{Event, Stream};
+use super::stream::{Event, StreamSet};
 use super::world::World;
 use crate::connect::PassEnd;
 use crate::ingest::driver::{BATCH_ROWS_MAX, Outbox, Source, SourceError};
@@ -18,7 +18,6 @@ const STRETCH_EVENTS: usize = 4 * BATCH_ROWS_MAX;
 pub(in crate::ingest) struct SimulatorSource {
     table: TableDef,
     relation: RelationId,
-    stream: Stream,
     world: World,
     /// What to add to the time since the process's first simulator to get the world's; `None`: everything is due.
     start_ms: Option<i64>,
@@ -43,9 +42,8 @@ impl SimulatorSource {
         SimulatorSource {
             table: table.clone(),
             relation,
-            stream: options.stream,
             start_ms: options.paced.then_some(config.start_ms),
-            world: World::new(config),
+            world: World::of(config, StreamSet::from_iter([options.stream])),
             waiting: Vec::new(),
         }
     }
@@ -70,9 +68,7 @@ impl Source for SimulatorSource {
         let mut taken = 0;
         while let Some(event) = self.world.next_until(now_ms) {
             taken += 1;
-            if event.row.stream() == self.stream {
-                self.waiting.push(event);
-            }
+            self.waiting.push(event);
             let full = self.waiting.len() >= BATCH_ROWS_MAX;
             if full && self.send(outbox)?.is_break() || taken % STRETCH_EVENTS == 0 && outbox.stopping() {
                 return Ok(PassEnd::Stopped);

@@ -1,93 +1,86 @@
-//! The simulated world: the same for a seed, and wrong in all the ways it promises.
+//! The simulated world: the same for a seed, whichever streams are asked for, and wrong in all the ways it promises.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
-use super::write::{Format, write_all, write_files};
+use super::value::Kind;
+use super::write::write_all;
 use super::*;
-use crate::ingest::decode::{CsvOptions, Decoder, Layout, Position};
-use crate::model::{OnConflict, Op, RelationId, TableDef};
+use crate::model::{OnConflict, RelationId, TableDef};
 
 fn config(orders: u64) -> WorldConfig {
-    WorldConfig { seed: 11, orders, ..WorldConfig::default() }
+    WorldConfig { seed: 11, orders, history: orders / 10, ..WorldConfig::default() }
 }
 
-/// The stream's table as the shipped dataflows declare it.
+/// The stream's table as the shipped dataflows declare it, with every column nullable.
 fn table(stream: Stream) -> TableDef {
-    let money = || DataType::Decimal128(18, 2);
-    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()));
-    let columns = match stream {
-        Stream::Orders => vec![
-            ("order_id", DataType::Int64),
-            ("version", DataType::Int32),
-            ("buyer_id", DataType::Int64),
-            ("product_id", DataType::Int32),
-            ("channel", DataType::Utf8View),
-            ("quantity", DataType::Int32),
-            ("amount", money()),
-            ("status", DataType::Utf8),
-            ("placed_at", time()),
-        ],
-        Stream::Payments | Stream::Refunds => {
-            let refund = stream == Stream::Refunds;
-            vec![
-                (if refund { "refund_id" } else { "payment_id" }, DataType::Int64),
-                ("version", DataType::Int32),
-                ("order_id", DataType::Int64),
-                ("amount", money()),
-                ("status", DataType::Utf8),
-                (if refund { "refunded_at" } else { "paid_at" }, time()),
-            ]
-        }
+    let data_type = |kind: Kind| match kind {
+        Kind::Int => DataType::Int32,
+        Kind::Long => DataType::Int64,
+        Kind::Money => DataType::Decimal128(18, 2),
+        Kind::Rate => DataType::Decimal128(18, 8),
+        Kind::Flag => DataType::Boolean,
+        Kind::Text | Kind::Json => DataType::Utf8,
+        Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        Kind::Wall => DataType::Timestamp(TimeUnit::Microsecond, None),
+        Kind::Date => DataType::Date32,
     };
-    let fields: Vec<Field> = columns.into_iter().map(|(name, data_type)| Field::new(name, data_type, false)).collect();
+    let fields = stream.columns().iter().map(|(name, kind)| Field::new(*name, data_type(*kind), true));
     TableDef {
         name: stream.name().to_string(),
-        schema: Arc::new(Schema::new(fields)),
-        primary_key: vec![0],
-        version: Some(1),
+        schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+        primary_key: vec![],
+        version: None,
         on_conflict: OnConflict::Overwrite,
         append_only: false,
         connector: None,
     }
 }
 
-#[test]
-fn a_seed_means_the_same_bytes_every_time() {
-    let written = |seed: u64| {
-        let mut bytes = Vec::new();
-        write_all(&WorldConfig { seed, ..config(300) }, &mut bytes, false).expect("writing");
-        bytes
-    };
-    assert!(written(1) == written(1));
-    assert!(written(1) != written(2));
+fn written(config: &WorldConfig) -> String {
+    let mut bytes = Vec::new();
+    write_all(config, &mut bytes, false).expect("writing");
+    String::from_utf8(bytes).expect("text")
 }
 
 #[test]
-fn the_first_lines_of_a_seed_do_not_change_with_the_code() {
-    let mut bytes = Vec::new();
-    write_all(&config(300), &mut bytes, false).expect("writing");
-    let text = String::from_utf8(bytes).expect("text");
-    let first: String = text.lines().take(3).collect::<Vec<_>>().join("\n");
+fn a_seed_means_the_same_bytes_every_time() {
+    assert!(written(&config(200)) == written(&config(200)));
+    assert!(written(&config(200)) != written(&WorldConfig { seed: 12, ..config(200) }));
+}
+
+#[test]
+fn the_first_orders_of_a_seed_do_not_change_with_the_code() {
+    let text = written(&WorldConfig { history: 0, ..config(300) });
+    let first: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("{\"table\":\"raw_web_orders\"")).take(2).collect();
     expect_test::expect![[r#"
-        {"table":"orders","order_id":10,"version":1,"buyer_id":133050,"product_id":1,"channel":"affiliate","quantity":2,"amount":593.98,"status":"placed","placed_at":"2026-11-11T00:00:00.011Z"}
-        {"table":"orders","order_id":11,"version":1,"buyer_id":163338,"product_id":5,"channel":"search","quantity":1,"amount":464.59,"status":"placed","placed_at":"2026-11-11T00:00:00.011Z"}
-        {"table":"orders","order_id":8,"version":1,"buyer_id":80689,"product_id":38,"channel":"search","quantity":4,"amount":389.16,"status":"placed","placed_at":"2026-11-11T00:00:00.010Z"}"#]].assert_eq(&first);
+        {"table":"raw_web_orders","order_id":3,"version":2,"buyer_id":186625,"status":"placed","currency":"CNY","amount":906.76,"discount":0.00,"coupon_id":null,"region":"福建省","placed_at":"2026-11-11T00:00:00.005Z","cancelled_at":null,"updated_at":"2026-11-11T00:00:00.005Z"}
+        {"table":"raw_web_orders","order_id":12,"version":2,"buyer_id":159846,"status":"placed","currency":"CNY","amount":593.98,"discount":0.00,"coupon_id":null,"region":"山东省","placed_at":"2026-11-11T00:00:00.058Z","cancelled_at":null,"updated_at":"2026-11-11T00:00:00.058Z"}"#]].assert_eq(&first.join("\n"));
+}
+
+#[test]
+fn a_stream_is_the_same_alone_and_among_all() {
+    let all: Vec<Event> = World::new(config(400)).collect();
+    for stream in Stream::ALL {
+        let alone: Vec<Event> = World::of(config(400), StreamSet::from_iter([stream])).collect();
+        let among: Vec<Event> = all.iter().filter(|event| event.stream == stream).cloned().collect();
+        assert!(!alone.is_empty(), "{stream:?}");
+        assert!(alone == among, "{stream:?}: {} alone, {} among all", alone.len(), among.len());
+    }
 }
 
 #[test]
 fn a_shorter_world_is_the_beginning_of_a_longer_one() {
-    let endless: Vec<Event> = World::new(config(0)).take(200).collect();
-    let finite: Vec<Event> = World::new(config(5000)).take(200).collect();
-    assert_eq!(endless, finite);
+    let of = |orders: u64| World::new(WorldConfig { history: 10, orders, ..config(0) }).take(3000).collect::<Vec<_>>();
+    assert!(of(0) == of(5000));
 }
 
 #[test]
 fn events_arrive_in_order_of_time_and_the_world_ends() {
-    let mut world = World::new(config(1000));
+    let mut world = World::new(config(500));
     let first = world.next().expect("an event");
     assert_eq!(world.next_until(first.arrival_ms - 1), None);
     let mut last_ms = first.arrival_ms;
@@ -99,125 +92,107 @@ fn events_arrive_in_order_of_time_and_the_world_ends() {
 }
 
 #[test]
-fn everything_that_can_go_wrong_does() {
-    let events: Vec<Event> = World::new(config(20_000)).collect();
-    let mut seen: HashMap<&str, u64> = HashMap::new();
-    let mut note = |what: &'static str, happened: bool| *seen.entry(what).or_default() += u64::from(happened);
-    let (mut orders, mut paid, mut newest) = (HashSet::new(), HashMap::new(), HashMap::new());
-    let mut copies = HashSet::new();
-    for event in &events {
-        let key = match &event.row {
-            Row::Order(order) => {
-                orders.insert(order.order_id);
-                note("orders", true);
-                note("hot product", order.product_id == 1);
-                note("revised", order.version > 1);
-                note("cancelled", order.status == "cancelled");
-                note("late", event.arrival_ms - order.placed_ms > 10_000 && order.version == 1);
-                note("deleted", event.op == Op::Delete);
-                (Stream::Orders, order.order_id, order.version)
-            }
-            Row::Payment(payment) => {
-                note("payment before its order", !orders.contains(&payment.order_id));
-                note("failed payment", payment.status == "failed");
-                let parts: &mut HashSet<i64> = paid.entry(payment.order_id).or_default();
-                parts.insert(payment.payment_id);
-                note("several payments", parts.len() > 1);
-                (Stream::Payments, payment.payment_id, payment.version)
-            }
-            Row::Refund(refund) => {
-                note("refund before its payment", !paid.contains_key(&refund.order_id));
-                note("failed refund", refund.status == "failed");
-                (Stream::Refunds, refund.refund_id, refund.version)
-            }
-        };
-        note("duplicate", !copies.insert((key, event.op == Op::Delete)));
-        let version = newest.entry((key.0, key.1)).or_insert(0);
-        note("out of order", key.2 < *version);
-        *version = key.2.max(*version);
-    }
-    let rare: Vec<_> = seen.iter().filter(|(_, count)| **count < 10).collect();
-    assert!(rare.is_empty(), "{rare:?} of {seen:?}");
-    let hot = seen["hot product"] as f64 / seen["orders"] as f64;
-    assert!((0.28..0.32).contains(&hot), "{hot}");
-}
-
-#[test]
-fn the_same_version_always_has_the_same_content() {
-    let mut contents: HashMap<(Stream, i64, i32), (Op, Row)> = HashMap::new();
-    for Event { op, row, .. } in World::new(config(5000)) {
-        let key = match &row {
-            Row::Order(order) => (Stream::Orders, order.order_id, order.version),
-            Row::Payment(payment) => (Stream::Payments, payment.payment_id, payment.version),
-            Row::Refund(refund) => (Stream::Refunds, refund.refund_id, refund.version),
-        };
-        let stored = contents.entry(key).or_insert_with(|| (op, row.clone()));
-        assert_eq!(*stored, (op, row));
-    }
-}
-
-#[test]
-fn the_truth_adds_up() {
-    let truth = truth(&config(3000));
-    assert_eq!(truth.orders.len(), 3000);
-    let refunded = truth.orders.values().filter(|order| order.refunded_minor > 0).count();
-    assert!(refunded > 50, "{refunded}");
-    for (id, order) in &truth.orders {
-        assert!(order.refunded_minor <= order.paid_minor, "order {id}: {order:?}");
-    }
-    let exact =
-        |order: &&OrderTruth| order.order.as_ref().is_some_and(|newest| newest.amount_minor == order.paid_minor);
-    assert!(truth.orders.values().filter(exact).count() > 2400);
-}
-
-/// Files and typed batches are two ways of telling the same events.
-#[test]
-fn written_lines_decode_to_the_typed_rows() {
-    let mut config = config(400);
-    config.faults.malformed = 0.2;
-    config.faults.deleted = 0.1;
-    for format in [Format::Json, Format::Csv] {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let summary = write_files(&config, folder.path(), format, false).expect("writing");
-        let mut bad = 0;
-        for stream in Stream::ALL {
-            let def = table(stream);
-            let events: Vec<Event> = World::new(config.clone()).filter(|event| event.row.stream() == stream).collect();
-            let typed = batches::input_batch(&def, RelationId(1), &events).expect("a batch");
-            let path = folder.path().join(format!("{}.{}", stream.name(), format.extension()));
-            let mut decoder = match format {
-                Format::Json => Decoder::json(&def),
-                Format::Csv => Decoder::csv(&def, CsvOptions::default()),
-            }
-            .expect("a decoder");
-            let mut layout = Layout::default();
-            for line in fs::read_to_string(path).expect("a file").lines() {
-                decoder.push(line.as_bytes(), Position { source: "in", line: 1 }, &mut layout);
-            }
-            let read = decoder.take(RelationId(1)).expect("a batch").expect("rows");
-            bad += read.bad.len() as u64;
-            let ops = typed.ops.clone().unwrap_or_else(|| vec![Op::Upsert; events.len()]);
-            assert_eq!(read.ops.unwrap_or_else(|| vec![Op::Upsert; events.len()]), ops);
-            let upserts: arrow::array::BooleanArray = ops.iter().map(|op| Some(*op == Op::Upsert)).collect();
-            let kept = |rows| arrow::compute::filter_record_batch(rows, &upserts).expect("rows");
-            assert_eq!(kept(&read.rows), kept(&typed.rows), "{stream:?}");
+fn a_paced_world_hands_out_nothing_early_and_nothing_late() {
+    let mut world = World::new(WorldConfig { history: 10, ..config(0) });
+    let mut now_ms = world.next().expect("an event").arrival_ms;
+    for _ in 0..200 {
+        now_ms += 37;
+        while let Some(event) = world.next_until(now_ms) {
+            assert!((now_ms - 37..=now_ms).contains(&event.arrival_ms), "{} at {now_ms}", event.arrival_ms);
         }
-        assert_eq!(bad, summary.malformed, "{format:?}");
-        assert!(bad > 100);
+    }
+}
+
+#[test]
+fn the_load_has_a_spike() {
+    let curve = Curve { quiet_s: 10, countdown_s: 10, spike_s: 10, tail_s: 10, spike_factor: 8 };
+    let mut config = WorldConfig { curve, history: 0, rate: 100.0, ..config(0) };
+    config.web_percent = 100;
+    let start_ms = config.start_ms;
+    let placed =
+        World::of(config, StreamSet::from_iter([Stream::WebOrders])).filter_map(|event| match event.values[9] {
+            Value::Time(placed_ms) => Some((placed_ms - start_ms) / 10_000),
+            _ => None,
+        });
+    let mut phases = [0; 4];
+    placed.take_while(|phase| *phase < 5).filter(|phase| *phase < 4).for_each(|phase| phases[phase as usize] += 1);
+    let [quiet, countdown, spike, tail] = phases;
+    assert!(quiet * 5 < spike && quiet < countdown && tail < spike, "{phases:?}");
+}
+
+#[test]
+fn everything_that_can_go_wrong_does() {
+    let config = WorldConfig { orders: 20_000, history: 500, ..config(0) };
+    let (mut seen, mut copies, mut versions) = (HashMap::<String, u64>::new(), HashSet::new(), HashMap::new());
+    for event in World::of(config.clone(), Stream::WEB.into_iter().collect()) {
+        let mut note = |what: &str, happened: bool| *seen.entry(what.to_string()).or_default() += u64::from(happened);
+        let key = (
+            event.stream,
+            event.values[0].clone(),
+            if event.stream == Stream::WebItems { event.values[1].clone() } else { Value::Null },
+        );
+        let version = match (&event.stream, &event.values[1], &event.values[2]) {
+            (Stream::WebItems, _, Value::Number(version)) | (_, Value::Number(version), _) => *version,
+            _ => 0,
+        };
+        note("flawed", version % 2 == 1);
+        let newest = versions.entry(key.clone()).or_insert(0);
+        note("out of order", version < *newest);
+        *newest = version.max(*newest);
+        note("duplicate", !copies.insert((key, version)));
+        if event.stream == Stream::WebPayments {
+            let order = (Stream::WebOrders, event.values[2].clone(), Value::Null);
+            note("payment before its order", !versions.contains_key(&order));
+            note("failed payment", event.values[4] == Value::Word("failed"));
+        }
+        note("reversed refund", event.stream == Stream::WebRefunds && event.values[4] == Value::Word("reversed"));
+        note("returned parcel", event.stream == Stream::WebShipments && event.values[5] == Value::Word("returned"));
+    }
+    let rare: Vec<_> = seen.iter().filter(|(_, count)| **count < 5).collect();
+    assert!(rare.is_empty() && seen.len() == 7, "{rare:?} of {seen:?}");
+    let truth = truth(&config);
+    assert_eq!(truth.count, 20_000);
+    assert!(truth.orphans > 5 && truth.settlements_missing > 5 && truth.settlements_differing > 5, "{truth:?}");
+    assert!(truth.by_status.len() >= 11, "{:?}", truth.by_status);
+}
+
+/// Typed rows can be made of every stream, whatever flaws are in them.
+#[test]
+fn every_stream_fits_its_table() {
+    let mut config = config(300);
+    config.faults.malformed = 0.5;
+    for stream in Stream::ALL {
+        let events: Vec<Event> = World::of(config.clone(), StreamSet::from_iter([stream])).collect();
+        let table = table(stream);
+        check_schema(&table, stream).expect("a fitting table");
+        let batch = input_batch(&table, RelationId(1), &events).expect("a batch");
+        assert_eq!(batch.rows.num_rows(), events.len(), "{stream:?}");
+        let versions = batch.rows.column(0).null_count();
+        assert_eq!(versions, 0, "{stream:?} has rows without a key");
     }
 }
 
 #[test]
 fn a_table_may_have_fewer_columns_but_no_others() {
-    let mut def = table(Stream::Payments);
+    let mut def = table(Stream::WebPayments);
     def.schema = Arc::new(Schema::new(vec![Field::new("amount", DataType::Decimal128(38, 4), false)]));
-    check_schema(&def, Stream::Payments).expect("wider money");
+    check_schema(&def, Stream::WebPayments).expect("wider money");
     def.schema = Arc::new(Schema::new(vec![Field::new("amount", DataType::Decimal128(10, 2), false)]));
-    assert_eq!(check_schema(&def, Stream::Payments).expect_err("too narrow").code, "42804");
+    assert_eq!(check_schema(&def, Stream::WebPayments).expect_err("too narrow").code, "42804");
     def.schema = Arc::new(Schema::new(vec![Field::new("tip", DataType::Int64, false)]));
-    let error = check_schema(&def, Stream::Payments).expect_err("no such column");
+    let error = check_schema(&def, Stream::WebPayments).expect_err("no such column");
     assert_eq!(
         (error.code, error.message.as_str()),
-        ("42703", "the simulator's stream \"payments\" has no column \"tip\"")
+        ("42703", "the simulator's stream \"raw_web_payments\" has no column \"tip\"")
     );
+}
+
+#[test]
+fn every_setting_can_be_set_and_has_bounds() {
+    let mut config = WorldConfig::default();
+    for name in WorldConfig::SETTINGS {
+        config.set(name, "1").unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(config.set(name, "-1").is_err(), "{name}");
+    }
+    assert!(config.set("weather", "1").is_err());
 }

@@ -119,7 +119,7 @@ impl Lowering<'_> {
             // stay, and find none, since the other side's are gone.
             for (left_key, right_key) in left_keys.iter().zip(&right_keys) {
                 // A key that is never NULL on the left meets no NULL on the right.
-                if !self.known_not_null(&left, left_key) {
+                if !self.never_null_value(&left, left_key) {
                     right_filtered = self.not_null(right_filtered, right_key);
                 }
             }
@@ -181,42 +181,10 @@ impl Lowering<'_> {
     }
 
     fn not_null(&mut self, node: NodeRef, key: &ExprRef) -> NodeRef {
-        if self.known_not_null(&node, key) {
+        if self.never_null_value(&node, key) {
             return node;
         }
         self.map_filter(node, Arc::new(IsNotNullExpr::new(Arc::clone(key))))
-    }
-
-    fn known_not_null(&self, node: &NodeRef, key: &ExprRef) -> bool {
-        match super::column_index(key) {
-            Some(column) => self.never_null(node, column),
-            None => key.downcast_ref::<Literal>().is_some_and(|l| !l.value().is_null()),
-        }
-    }
-
-    /// Whether a column comes unchanged from a NOT NULL column of a relation.
-    fn never_null(&self, node: &NodeRef, column: usize) -> bool {
-        match &node.operator {
-            Operator::Get { name, .. } => {
-                self.relations.relation(name).is_some_and(|r| !r.schema.field(column).is_nullable())
-            }
-            Operator::Map { input, steps } => match steps.as_slice() {
-                [Step::Filter(_)] => self.never_null(input, column),
-                [Step::Project(expressions, _)] => {
-                    super::column_index(&expressions[column]).is_some_and(|c| self.never_null(input, c))
-                }
-                _ => false,
-            },
-            Operator::Join { left, kind, .. } if *kind != JoinKind::Full => self.never_null_in(left, column),
-            Operator::CoGroup { inputs, .. } => self.never_null_in(&inputs[0], column),
-            Operator::Reduce { input, key, always: None, .. } if column < *key => self.never_null(input, column),
-            _ => false,
-        }
-    }
-
-    /// The same of a column of rows that come out in an arrangement's order.
-    fn never_null_in(&self, arranged: &Arranged, column: usize) -> bool {
-        arranged.layout.columns().get(column).is_some_and(|c| self.never_null(&arranged.input, *c))
     }
 
     fn any_null(&mut self, node: NodeRef, keys: &[ExprRef]) -> NodeRef {

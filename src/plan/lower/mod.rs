@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod join;
+mod known;
 mod select;
 mod temporal;
 
@@ -119,8 +120,9 @@ impl Lowering<'_> {
             LogicalPlan::Union(union) => {
                 let inputs = union.inputs.iter().map(|i| self.plan(i)).collect::<SqlResult<Vec<_>>>()?;
                 let schema = Arc::clone(union.schema.inner());
-                let inputs = inputs.into_iter().map(|i| self.conform(i, &schema)).collect();
-                Ok(self.node(Operator::Union { inputs }, schema, vec![]))
+                let inputs: Vec<NodeRef> = inputs.into_iter().map(|i| self.conform(i, &schema)).collect();
+                let unique = self.unique_in_union(&inputs);
+                Ok(self.node(Operator::Union { inputs }, schema, unique))
             }
             LogicalPlan::Join(join) => self.join(join),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
@@ -210,10 +212,8 @@ impl Lowering<'_> {
 
     /// Projects to `expressions`, naming the columns as `names` does.
     fn map_project(&mut self, input: NodeRef, expressions: Vec<ExprRef>, names: &SchemaRef) -> NodeRef {
-        let from: Vec<Option<usize>> = expressions.iter().map(column_index).collect();
-        let identity =
-            expressions.len() == input.schema.fields().len() && from.iter().enumerate().all(|(i, c)| *c == Some(i));
-        if identity {
+        let is_column = |(i, e): (usize, &ExprRef)| column_index(e) == Some(i);
+        if expressions.len() == input.schema.fields().len() && expressions.iter().enumerate().all(is_column) {
             return input;
         }
         let fields = expressions.iter().enumerate().map(|(i, e)| {
@@ -221,6 +221,7 @@ impl Lowering<'_> {
             Field::new(name, data_type(e, &input.schema), true)
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let from: Vec<Option<usize>> = expressions.iter().map(|e| known::injective_column(e, &input)).collect();
         let position = |c: &usize| from.iter().position(|f| f == &Some(*c));
         let unique = input.unique.iter().filter_map(|set| set.iter().map(position).collect()).collect();
         self.map(input, Step::Project(expressions, Arc::clone(&schema)), schema, unique)

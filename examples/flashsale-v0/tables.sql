@@ -1,7 +1,6 @@
--- The flash sale's streams from recorded NDJSON files. Write them, then run the shipped views over them:
---   trueup sim --seed 42 --orders 10000 --out recorded
---   trueup run examples/recorded dataflows/order_state.sql dataflows/sales.sql
--- mode = 'follow' keeps reading as the files grow (trueup sim --paced writes growing ones). Broken lines are in trueup.errors.
+-- The smallest flash sale: three tables, one row per order, a few sums. Nothing feeds it by itself: INSERT, COPY, or files with
+--   trueup run examples/flashsale-v0 --input FOLDER
+-- A table with a key holds the newest version per key, whatever order the versions arrive in.
 
 CREATE TABLE orders (
     order_id    BIGINT,
@@ -14,8 +13,7 @@ CREATE TABLE orders (
     status      TEXT NOT NULL,              -- placed, cancelled
     placed_at   TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (order_id)
-) WITH VERSION COLUMN (version)
-WITH (connector = 'file', path = 'recorded/orders.ndjson', mode = 'follow') FORMAT PLAIN ENCODE JSON;
+) WITH VERSION COLUMN (version);
 
 CREATE TABLE payments (
     payment_id  BIGINT,
@@ -25,8 +23,7 @@ CREATE TABLE payments (
     status      TEXT NOT NULL,              -- authorised, captured, failed
     paid_at     TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (payment_id)
-) WITH VERSION COLUMN (version)
-WITH (connector = 'file', path = 'recorded/payments.ndjson', mode = 'follow') FORMAT PLAIN ENCODE JSON;
+) WITH VERSION COLUMN (version);
 
 CREATE TABLE refunds (
     refund_id   BIGINT,
@@ -36,5 +33,4 @@ CREATE TABLE refunds (
     status      TEXT NOT NULL,              -- requested, succeeded, failed
     refunded_at TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (refund_id)
-) WITH VERSION COLUMN (version)
-WITH (connector = 'file', path = 'recorded/refunds.ndjson', mode = 'follow') FORMAT PLAIN ENCODE JSON;
+) WITH VERSION COLUMN (version);

@@ -1,0 +1,55 @@
+-- What someone should look at now. A row is an open alert; it leaves when its reason does, and the same reason has the same alert_id.
+--
+-- payment_success_drop: of the payment attempts of a channel's three newest minutes, at least twenty, fewer than 80 % succeeded (critical:
+-- fewer than half). oversold, sold_out_soon: more sold than given; less than ten minutes left at the pace of the last five.
+-- missing_rate: orders whose currency has no rate for their day. Anomalies are told per kind and channel, not one by one; a refund burst per buyer.
+-- `since` is event time and NULL where no single fact says it.
+
+CREATE VIEW recent_attempts AS
+SELECT channel, SUM(attempts) AS attempts, SUM(failures) AS failures, MIN(minute) AS since
+FROM (
+    SELECT channel, minute, attempts, failures
+    FROM (
+        SELECT channel, minute, attempts, failures, ROW_NUMBER() OVER (PARTITION BY channel ORDER BY minute DESC) AS age
+        FROM payment_cells
+    ) AS numbered
+    WHERE age <= 3
+) AS recent
+GROUP BY channel;
+
+CREATE VIEW anomaly_counts AS
+SELECT kind, COALESCE(channel, 'all') AS channel, COUNT(*) AS items, MIN(at) AS since
+FROM anomalies
+WHERE kind IN ('price_zero', 'duplicate_payment', 'refund_exceeds_payment', 'paid_after_cancel', 'currency_differs', 'orphan')
+GROUP BY kind, COALESCE(channel, 'all');
+
+CREATE VIEW unrated AS
+SELECT channel, SUM(missing_fx) AS orders, MIN(minute) FILTER (WHERE missing_fx > 0) AS since FROM sale_cells GROUP BY channel;
+
+CREATE MATERIALIZED VIEW alerts AS
+SELECT
+    'payment_success_drop:' || channel AS alert_id, CASE WHEN 2 * failures > attempts THEN 'critical' ELSE 'warning' END AS severity,
+    'payment_success_drop' AS kind, channel AS subject,
+    CAST(failures AS TEXT) || ' of ' || CAST(attempts AS TEXT) || ' payments failed' AS message, since
+FROM recent_attempts
+WHERE attempts >= 20 AND 5 * failures > attempts
+UNION ALL
+SELECT
+    CASE WHEN oversold THEN 'oversold:' ELSE 'sold_out_soon:' END || product_id, CASE WHEN oversold THEN 'critical' ELSE 'info' END,
+    CASE WHEN oversold THEN 'oversold' ELSE 'sold_out_soon' END, product_id,
+    name || ': ' || CAST(sold AS TEXT) || ' of ' || CAST(given AS TEXT) || ' sold', NULL
+FROM sale_stock
+WHERE oversold OR minutes_left < 10
+UNION ALL
+SELECT
+    kind || ':' || channel, CASE WHEN kind IN ('price_zero', 'duplicate_payment', 'refund_exceeds_payment') THEN 'critical' ELSE 'warning' END,
+    kind, channel, CAST(items AS TEXT) || ' cases', since
+FROM anomaly_counts
+UNION ALL
+SELECT anomaly_id, 'warning', kind, subject, detail, at
+FROM anomalies
+WHERE kind = 'refund_burst'
+UNION ALL
+SELECT 'missing_rate:' || channel, 'warning', 'missing_rate', channel, CAST(orders AS TEXT) || ' orders without an exchange rate', since
+FROM unrated
+WHERE orders > 0;
