@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::bench;
 use crate::config::Settings;
 use crate::engine::api::Database;
 use crate::engine::{self, Diagnostic, Engine, EngineConfig, Prepared, Script};
@@ -255,6 +256,23 @@ pub fn test(paths: &[PathBuf], options: &testing::Options) -> Result<bool> {
     println!("seed {}, {} rounds", options.seed, options.rounds);
     println!("{} passed, {failed} failed", reports.len() - failed);
     Ok(failed == 0)
+}
+
+/// Runs a bench on some SQL and prints its result, as JSON into a file too if one is named.
+///
+/// # Errors
+/// SQL that is refused, input that can't be read, wrong answers.
+pub fn bench(paths: &[PathBuf], options: &bench::Options, json: Option<&Path>) -> Result<()> {
+    let scripts = sql_files(paths)?;
+    let prepared = Prepared::new(&scripts).map_err(refused)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("can't start threads")?;
+    let outcome = runtime.block_on(bench::run(&prepared, options, |line| eprintln!("{line}")))?;
+    if let Some(path) = json {
+        let text = serde_json::to_string_pretty(&outcome)? + "\n";
+        fs::write(path, text).with_context(|| format!("can't write {}", path.display()))?;
+    }
+    println!("{outcome}");
+    Ok(())
 }
 
 /// Shows how tests go: a counter on a terminal, a line per case in a pipe.

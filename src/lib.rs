@@ -47,6 +47,8 @@ pub mod engine;
 
 pub mod testing;
 
+pub mod bench;
+
 pub mod serve;
 
 pub mod config;

@@ -51,8 +51,23 @@ pub(crate) enum Request {
     Follow { subscriber: u64, add: Vec<RelationId>, remove: Vec<RelationId> },
     /// How the engine is doing; `full` asks the workers too.
     Status { full: bool, reply: Reply<SqlResult<Status>> },
+    /// Report every tick from now on.
+    Observe { reports: flume::Sender<TickReport>, reply: Reply<()> },
     /// Publish what there is and stop.
     Stop { reply: Reply<()> },
+}
+
+/// A tick that was published.
+#[derive(Clone, Copy, Debug)]
+pub struct TickReport {
+    /// The tick.
+    pub tick: Tick,
+    /// Rows it took in, bad ones too.
+    pub rows: usize,
+    /// How long the workers ran.
+    pub took: Duration,
+    /// When readers could see it.
+    pub published: Instant,
 }
 
 /// What to do when the name is taken.
@@ -99,6 +114,7 @@ pub(crate) struct Coordinator {
     waiting: Vec<Reply<SqlResult<Tick>>>,
     rows_max: usize,
     counters: system::Counters,
+    observers: Vec<flume::Sender<TickReport>>,
 }
 
 impl Coordinator {
@@ -130,6 +146,7 @@ impl Coordinator {
             waiting: vec![],
             rows_max: TICK_ROWS_MIN,
             counters: system::Counters::default(),
+            observers: vec![],
         })
     }
 
@@ -270,6 +287,8 @@ impl Coordinator {
         self.published = tick;
         self.latest.store(tick, Ordering::Release);
         self.adapt(rows, took);
+        let report = TickReport { tick, rows, took, published: Instant::now() };
+        self.observers.retain(|observer| observer.try_send(report).is_ok());
         self.counters.tick(tick, rows, took);
         if let Some(since) = self.pending_since.take() {
             self.counters.freshness.record(since.elapsed());
@@ -315,6 +334,10 @@ impl Coordinator {
             }
             Request::Follow { subscriber, add, remove } => self.follow(subscriber, &add, &remove)?,
             Request::Status { full, reply } => drop(reply.send(self.status(full))),
+            Request::Observe { reports, reply } => {
+                self.observers.push(reports);
+                reply.send(()).ok();
+            }
             Request::Stop { reply } => drop(reply.send(()).ok()),
         }
         Ok(())

@@ -27,7 +27,7 @@ use super::coordinator::Request;
 use super::feeds::FeedMessage;
 use super::follow::{ChangeReader, Followed, Follower};
 use super::planner::{self, scanned, statement_plan};
-use super::{Engine, Status, ask, system};
+use super::{Engine, Status, ask, isolate, system};
 use crate::dataflow::Watched;
 use crate::model::error::code;
 use crate::model::{RelationId, SqlError, SqlResult, Tick};
@@ -185,10 +185,13 @@ impl Engine {
         let plan = bind_now(plan, snapshots.tick).map_err(refused)?;
         let tick = snapshots.tick;
         let plan = bind_tick(plan, tick).map_err(refused)?;
-        let state = self.state_with(snapshots);
-        let physical = state.create_physical_plan(&plan).await.map_err(refused)?;
-        let schema = physical.schema();
-        let stream = execute_stream(physical, state.task_ctx()).map_err(refused)?;
+        let (state, sql) = (self.state_with(snapshots), sql.to_string());
+        let (schema, stream) = isolate::run(async move {
+            let refused = |e| from_datafusion(e, &sql);
+            let physical = state.create_physical_plan(&plan).await.map_err(refused)?;
+            execute_stream(physical, state.task_ctx()).map_err(refused)
+        })
+        .await?;
         Ok(Answer { tick, schema, stream })
     }
 

@@ -41,6 +41,7 @@ fn every_command_helps_with_an_example() {
         &["run", "--help"],
         &["check", "--help"],
         &["test", "--help"],
+        &["bench", "--help"],
         &["explain", "--help"],
         &["sim", "--help"],
     ] {

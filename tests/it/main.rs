@@ -1,7 +1,9 @@
 //! Integration tests: the engine in process, the program and the protocol with real clients, the tree's shape.
 
 mod bank;
+mod bench;
 mod cli;
+mod dashboards;
 mod dataflow_tests;
 mod dataflows;
 mod harness;

@@ -15,10 +15,14 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("dataflow", &["model", "plan", "views"]),
     ("engine", &["model", "connect", "ingest", "plan", "views", "sink", "dataflow"]),
     ("testing", &["model", "ingest", "plan", "engine"]),
+    ("bench", &["model", "ingest", "engine"]),
     // The servers parse statements and ask the engine; what a statement means is not theirs.
     ("serve", &["model", "views", "plan", "engine"]),
     ("config", &["model"]),
-    ("app", &["model", "connect", "ingest", "plan", "views", "dataflow", "engine", "testing", "serve", "config"]),
+    (
+        "app",
+        &["model", "connect", "ingest", "plan", "views", "dataflow", "engine", "testing", "bench", "serve", "config"],
+    ),
 ];
 
 /// Files longer than this want splitting.
