@@ -373,8 +373,7 @@ impl Hub {
             let looks = names.iter().map(|name| sample(&database, name));
             let (status, samples) = futures::join!(database.status(false), join_all(looks));
             let samples = names.iter().cloned().zip(samples).filter_map(|(name, found)| Some((name, found.ok()?)));
-            let told =
-                Told::Looked { completeness: status.ok().map(|s| s.completeness()), samples: samples.collect() };
+            let told = Told::Looked { completeness: status.ok().map(|s| s.completeness()), samples: samples.collect() };
             if let Some(hub) = teller.upgrade() {
                 // One that has ended needs no telling.
                 drop(hub.send_async(told).await);

@@ -101,7 +101,10 @@ struct Join {
 enum Told {
     Join(Join),
     /// What a look at what has no feed has found.
-    Looked { completeness: Option<Completeness>, samples: Vec<(String, Sampled)> },
+    Looked {
+        completeness: Option<Completeness>,
+        samples: Vec<(String, Sampled)>,
+    },
 }
 
 /// A place in a group.
@@ -134,7 +137,13 @@ impl Live {
         let (sender, told) = flume::bounded(REQUESTS);
         let counters = Arc::new(LiveCounters::default());
         let complete = Complete(Arc::new(RwLock::new("null".into())));
-        let hub = Hub::new(database, (told, sender.downgrade()), Arc::clone(&counters), complete.clone(), options.history_bytes_max);
+        let hub = Hub::new(
+            database,
+            (told, sender.downgrade()),
+            Arc::clone(&counters),
+            complete.clone(),
+            options.history_bytes_max,
+        );
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new().name("http-live".to_string()).spawn(move || hub.run(&runtime));
         if let Err(error) = thread {
