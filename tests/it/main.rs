@@ -5,7 +5,6 @@ mod bench;
 mod cli;
 mod dashboards;
 mod dataflow_tests;
-mod dataflows;
 mod harness;
 mod http;
 mod live;
