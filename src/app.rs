@@ -196,7 +196,7 @@ async fn serve(settings: &Settings, scripts: &[Script]) -> Result<()> {
         ..HttpOptions::default()
     };
     let sources = vec![Arc::new(engine.clone()) as _, Arc::clone(&counters) as _];
-    let state = HttpState::new(Arc::clone(&database), options, is_ready, sources, stopping.clone());
+    let state = HttpState::new(Arc::clone(&database), options, is_ready, sources, stopping.clone())?;
     let pg = tokio::spawn(serve_pg(pg, database, PgOptions::default(), counters, stopping.clone()));
     let http = tokio::spawn(serve_http(http, state, stopping));
     println!("ready pg={pg_address} http={http_address}");

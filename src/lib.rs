@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  outside ──► connect ──► ingest ──► dataflow ──► views ──► serve ──► psql, HTTP
-//!              bytes       rows       workers      snapshots
+//!              bytes       rows       workers      snapshots     └► sink ──► webhooks
 //!                            └── engine: one coordinator closes ticks ──┘
 //!  dataflows/*.sql ──► plan: parse, optimise, lower, explain ──► dataflow
 //! ```
@@ -13,7 +13,8 @@
 //! ([`plan::optimize`]) and lowered to a plan of our own in which every decision is made ([`plan::lir`], [`plan::lower`]). The
 //! workers render the plan straight into timely operators ([`dataflow`]). The [`engine`]'s coordinator gathers input, closes a tick
 //! as soon as the one before is done, waits until every relation has reached it, and publishes. Readers get immutable runs of rows
-//! ([`views`]) and run DataFusion over them.
+//! ([`views`]) and run DataFusion over them; those who follow relations get their changes tick by tick ([`engine::Follower`],
+//! [`sink`]).
 //!
 //! # Invariants
 //!

@@ -166,6 +166,17 @@ impl Coordinator {
         for sink in std::mem::take(&mut self.sinks).into_values() {
             sink.finish(until);
         }
+        self.refuse_from_now_on();
+    }
+
+    /// A request that comes too late, or came just before the end, is dropped: whoever waits for its answer learns that there will
+    /// be none. (A channel keeps what nobody has received as long as it has senders.)
+    fn refuse_from_now_on(&self) {
+        let requests = self.channels.requests.clone();
+        let refuse = move || requests.iter().for_each(drop);
+        if let Err(error) = std::thread::Builder::new().name("stopped".to_string()).spawn(refuse) {
+            tracing::warn!(%error, "requests that came with the end are not answered");
+        }
     }
 
     fn serve(&mut self) -> SqlResult<()> {

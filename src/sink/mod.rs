@@ -20,7 +20,7 @@
 //!
 //! # Non-guarantees
 //! Nothing is remembered across restarts: what stands in the view then fires again. A view's row that changes and changes back
-//! between two ticks is not seen.
+//! between two ticks is not seen. Options are no secrets: whoever may query sees them in `trueup.views`, headers too.
 
 mod alerts;
 mod client;

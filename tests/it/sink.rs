@@ -214,7 +214,8 @@ async fn a_receiver_that_fails_gets_each_message_until_it_takes_it() {
         received[..5].iter().map(|m| m.header("idempotency-key").to_string()).collect();
     assert_eq!(keys.len(), 1, "repetitions can be told");
     assert_ne!(received[5].header("idempotency-key"), received[0].header("idempotency-key"));
-    until_sink(&engine, "state, pending, delivered, retries", "running|0|2|4").await;
+    // A connection that was kept and is closed is opened again at once: that is no failure yet.
+    until_sink(&engine, "state, pending, delivered, retries", "running|0|2|3").await;
     let error = rows(&engine, "SELECT last_error FROM trueup.sinks").await;
     assert_eq!(error, ["the receiver answered 429 Too Many Requests: said the receiver"]);
     engine.stop().await;

@@ -228,7 +228,7 @@ fn bad_row(position: &str, key: Option<i64>) -> BadRow {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_row_stands_in_quarantine_until_a_good_one_of_its_key_comes() {
-    for workers in [1, 3] {
+    for workers in [1, 2, 3] {
         let engine = versioned(workers).await;
         let table = engine.relation("t").expect("there");
         let none = || RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty()));

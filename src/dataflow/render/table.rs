@@ -127,7 +127,9 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
         let trace: Rc<RefCell<Option<TraceAgent<Spine>>>> = Rc::default();
         let gauge = renderer.gauge("Upsert: tombstones, conflicts, quarantine".to_string());
         let mut upsert = Upsert::new(def, codec.clone(), layout.positions(), Rc::clone(&trace), gauge)?;
-        let exchange = Exchange::new(|q: &Quarantined| q.word);
+        // To the worker that has the key's rows.
+        let peers = renderer.scope.peers();
+        let exchange = Exchange::new(move |q: &Quarantined| trace::route(q.word, peers) as u64);
         let (changes, listed) = on_tick2(
             encoded,
             DistributorPact(RowDistributor::new),

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::http::header::{ALLOW, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -17,8 +17,8 @@ const RETRY_AFTER_S: &str = "1";
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
-    body: ErrorBody,
-    headers: HeaderMap,
+    body: Box<ErrorBody>,
+    headers: Vec<(HeaderName, &'static str)>,
 }
 
 /// The body of every error.
@@ -45,7 +45,7 @@ impl ApiError {
         let SqlError { code, message, detail, hint, position } = error;
         let body =
             ErrorBody { code: code.to_string(), message, detail, hint, position, errors: None, errors_total: None };
-        ApiError { status, body, headers: HeaderMap::new() }
+        ApiError { status, body: Box::new(body), headers: vec![] }
     }
 
     /// A parameter that is not as it should be.
@@ -72,7 +72,7 @@ impl ApiError {
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: &'static str) -> ApiError {
-        self.headers.insert(name, HeaderValue::from_static(value));
+        self.headers.push((name, value));
         self
     }
 
@@ -101,6 +101,10 @@ impl From<SqlError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, self.headers, Json(self.body)).into_response()
+        let mut response = (self.status, Json(self.body)).into_response();
+        for (name, value) in self.headers {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
     }
 }

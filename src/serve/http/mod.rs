@@ -39,6 +39,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -48,6 +49,8 @@ pub use metrics::{Metric, MetricKind, MetricsSource};
 use self::error::ApiError;
 use self::live::Live;
 use crate::engine::Database;
+use crate::model::SqlError;
+use crate::model::error::code;
 
 /// The API as programs read it.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -125,19 +128,74 @@ struct Shared {
     in_flight: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
     page: page::Page,
+    queries: Queries,
+}
+
+/// Threads of queries, at least.
+const QUERY_THREADS_MIN: usize = 4;
+
+/// Where queries run: on threads of their own, because one that computes for long holds its thread, and connections must go on.
+struct Queries(Option<Runtime>);
+
+impl Queries {
+    fn start() -> std::io::Result<Queries> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(cores.max(QUERY_THREADS_MIN)).thread_name("http-query");
+        let runtime = builder.enable_all().build()?;
+        Ok(Queries(Some(runtime)))
+    }
+
+    /// Runs a query, but has it waited for no longer than `timeout`; it ends then at its next pause.
+    async fn run<T: Send + 'static>(
+        &self,
+        timeout: Duration,
+        query: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let Some(runtime) = &self.0 else { return Err(ApiError::stopping()) };
+        let mut task = AbortOnDrop(runtime.spawn(query));
+        match tokio::time::timeout(timeout, &mut task.0).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Err(SqlError::internal(error.to_string()).into()),
+            Err(_) => {
+                let message = format!("canceling statement due to statement timeout ({} s)", timeout.as_secs_f64());
+                Err(SqlError::new(code::QUERY_CANCELED, message).into())
+            }
+        }
+    }
+}
+
+impl Drop for Queries {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A client that goes away takes its query with it.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl HttpState {
     /// `ready` is true while queries are answered; `sources` are asked for metrics in their order; `stopping` turns true when event
     /// streams are to end. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// No threads to be had.
     pub fn new(
         database: Arc<dyn Database>,
         options: HttpOptions,
         ready: watch::Receiver<bool>,
         sources: Vec<Arc<dyn MetricsSource>>,
         stopping: watch::Receiver<bool>,
-    ) -> HttpState {
-        HttpState(Arc::new(Shared {
+    ) -> std::io::Result<HttpState> {
+        Ok(HttpState(Arc::new(Shared {
             live: Live::new(Arc::clone(&database), &options, stopping.clone()),
             in_flight: Arc::new(Semaphore::new(options.in_flight_bytes_max >> 10)),
             database,
@@ -147,7 +205,8 @@ impl HttpState {
             counters: HttpCounters::default(),
             stopping,
             page: page::Page::embedded(),
-        }))
+            queries: Queries::start()?,
+        })))
     }
 }
 
@@ -203,7 +262,7 @@ async fn write_only() -> ApiError {
 }
 
 async fn no_such_address() -> ApiError {
-    let error = crate::model::SqlError::new(crate::model::error::code::UNDEFINED_OBJECT, "there is no such address");
+    let error = SqlError::new(code::UNDEFINED_OBJECT, "there is no such address");
     ApiError::new(StatusCode::NOT_FOUND, error.hint("GET /api/openapi.json lists them"))
 }
 

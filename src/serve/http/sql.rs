@@ -4,8 +4,6 @@
 //! any case. Parameters are values, never pasted into the text: each is cast to the type the statement gives it. Rows come as
 //! arrays, at most `limit` of them, with a flag that says whether there were more.
 
-use std::time::Duration;
-
 use arrow::datatypes::DataType;
 use axum::body::Body;
 use axum::extract::State;
@@ -48,14 +46,15 @@ pub(super) async fn run(
     headers: HeaderMap,
     mut body: Body,
 ) -> Result<Response, ApiError> {
-    let answered = try_run(&state.0, &headers, &mut body).await;
+    let answered = try_run(&state, &headers, &mut body).await;
     if answered.is_err() {
         body::drain(body).await;
     }
     answered
 }
 
-async fn try_run(shared: &Shared, headers: &HeaderMap, body: &mut Body) -> Result<Response, ApiError> {
+async fn try_run(state: &HttpState, headers: &HeaderMap, body: &mut Body) -> Result<Response, ApiError> {
+    let shared = &state.0;
     if shared.is_stopping() {
         return Err(ApiError::stopping());
     }
@@ -72,18 +71,9 @@ async fn try_run(shared: &Shared, headers: &HeaderMap, body: &mut Body) -> Resul
     if limit > LIMIT_MAX {
         return Err(ApiError::parameter(format!("limit {limit} is above {LIMIT_MAX}")));
     }
-    within(shared.options.query_timeout, answer(shared, &question, limit)).await
-}
-
-/// Runs some work, but not for ever.
-pub(super) async fn within<T>(
-    timeout: Duration,
-    work: impl Future<Output = Result<T, ApiError>>,
-) -> Result<T, ApiError> {
-    tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| {
-        let message = format!("canceling statement due to statement timeout ({} s)", timeout.as_secs_f64());
-        Err(ApiError::from(SqlError::new(code::QUERY_CANCELED, message)))
-    })
+    let state = state.clone();
+    let query = async move { answer(&state.0, &question, limit).await };
+    shared.queries.run(shared.options.query_timeout, query).await
 }
 
 async fn answer(shared: &Shared, question: &Question, limit: usize) -> Result<Response, ApiError> {

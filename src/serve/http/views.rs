@@ -20,7 +20,7 @@ use futures::StreamExt;
 use serde_json::json;
 
 use super::error::ApiError;
-use super::sql::{typed, within};
+use super::sql::typed;
 use super::{HttpState, Shared};
 use crate::engine::{Answer, RelationSummary};
 use crate::model::error::code;
@@ -81,8 +81,11 @@ pub(super) async fn rows(
     Path(view): Path<String>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let shared = &state.0;
-    within(shared.options.query_timeout, read(shared, &view, &uri)).await
+    let query = {
+        let state = state.clone();
+        async move { read(&state.0, &view, &uri).await }
+    };
+    state.0.queries.run(state.0.options.query_timeout, query).await
 }
 
 async fn read(shared: &Shared, view: &str, uri: &Uri) -> Result<Response, ApiError> {

@@ -54,7 +54,7 @@ impl Document {
 }
 
 /// Takes longer than anybody waits.
-const SLOW: &str = "SELECT count(*) AS n FROM (SELECT unnest(range(0, 100000)) AS a) x, (SELECT unnest(range(0, 100000)) AS b) y WHERE a + b > 7";
+const SLOW: &str = "SELECT count(*) AS n FROM (SELECT unnest(range(0, 20000)) AS a) x, (SELECT unnest(range(0, 20000)) AS b) y WHERE a + b > 7";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 async fn check_reads(document: &mut Document, server: &Server) {
@@ -152,7 +152,7 @@ async fn the_server_answers_as_documented() {
         body_bytes_max: 100_000,
         in_flight_bytes_max: 98 << 10,
         body_timeout: Duration::from_millis(1500),
-        query_timeout: Duration::from_millis(500),
+        query_timeout: Duration::from_millis(300),
         heartbeat: Duration::from_millis(100),
         streams_max: 2,
         ..options()

@@ -48,7 +48,8 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         let (stop, stopping) = watch::channel(false);
         let (ready, is_ready) = watch::channel(true);
-        let state = HttpState::new(Arc::new(engine.clone()), options, is_ready, vec![], stopping.clone());
+        let state =
+            HttpState::new(Arc::new(engine.clone()), options, is_ready, vec![], stopping.clone()).expect("threads");
         let task = tokio::spawn(serve_http(listener, state, stopping));
         Server { address, engine, stop, ready, task }
     }

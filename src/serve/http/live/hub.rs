@@ -6,13 +6,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::future::join_all;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::encode;
 use super::group::{Group, GroupKey};
 use super::sample::{Sampled, sample};
-use super::{Complete, Join, Joined, LiveCounters, SNAPSHOTS_BYTES_MAX, Start, gone};
+use super::{Complete, Join, Joined, LiveCounters, SNAPSHOTS_BYTES_MAX, Start, Told, gone};
+use crate::engine::status::Completeness;
 use crate::engine::{ChangeSet, Database, Followed, FollowedTick, Follower, Heard};
 use crate::model::{RelationId, SqlError, SqlResult, Tick};
 use crate::views::json::RowWriter;
@@ -58,47 +60,55 @@ struct GroupState {
 
 pub(super) struct Hub {
     database: Arc<dyn Database>,
-    joins: flume::Receiver<Join>,
+    told: flume::Receiver<Told>,
+    /// For what tells the hub; it does not keep the hub alive.
+    teller: flume::WeakSender<Told>,
     counters: Arc<LiveCounters>,
     history_bytes_max: usize,
     groups: HashMap<GroupKey, GroupState>,
     views: HashMap<RelationId, View>,
     system: BTreeMap<String, Sampled>,
     complete: Complete,
+    /// When it was last looked at what has no feed; `None` while that is going on.
     looked: Option<Instant>,
 }
 
 impl Hub {
     pub(super) fn new(
         database: Arc<dyn Database>,
-        joins: flume::Receiver<Join>,
+        (told, teller): (flume::Receiver<Told>, flume::WeakSender<Told>),
         counters: Arc<LiveCounters>,
         complete: Complete,
         history_bytes_max: usize,
     ) -> Hub {
         Hub {
             database,
-            joins,
+            told,
+            teller,
             counters,
             history_bytes_max,
             groups: HashMap::new(),
             views: HashMap::new(),
             system: BTreeMap::new(),
             complete,
-            looked: None,
+            looked: Some(Instant::now()),
         }
     }
 
     /// Until the engine has stopped or nobody can ask any more.
     pub(super) fn run(mut self, runtime: &Handle) {
         // Nothing is followed before somebody asks.
-        while let Ok(join) = self.joins.recv() {
+        while let Ok(told) = self.told.recv() {
+            let Told::Join(join) = told else { continue };
             let Ok(follower) = runtime.block_on(self.database.follow()) else {
                 drop(join.reply.send(Err(gone())));
                 continue;
             };
-            self.look(runtime);
+            if let Ok(status) = runtime.block_on(self.database.status(false)) {
+                self.complete.set(&status.completeness());
+            }
             self.join(join, &follower, runtime);
+            self.looked = Some(Instant::now());
             if self.serve(&follower, runtime).is_break() {
                 break;
             }
@@ -109,19 +119,20 @@ impl Hub {
     /// Serves through one feed; breaks when there is nobody left to serve.
     fn serve(&mut self, follower: &Follower, runtime: &Handle) -> std::ops::ControlFlow<()> {
         loop {
-            match follower.hear(&self.joins, LOOK_EVERY) {
+            match follower.hear(&self.told, LOOK_EVERY) {
                 Heard::Tick(tick) => {
                     if let Err(error) = self.tick(tick) {
                         tracing::error!(%error, "event streams start anew");
                         return self.start_anew();
                     }
                 }
-                Heard::Other(join) => self.join(join, follower, runtime),
+                Heard::Other(Told::Join(join)) => self.join(join, follower, runtime),
+                Heard::Other(Told::Looked { completeness, samples }) => self.take_look(completeness, samples),
                 Heard::Nothing => {}
                 Heard::Ended => return self.start_anew(),
                 Heard::Alone => return std::ops::ControlFlow::Break(()),
             }
-            if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
+            if self.looked.is_some_and(|looked| looked.elapsed() >= LOOK_EVERY) {
                 self.look(runtime);
                 self.clean(follower);
             }
@@ -178,12 +189,14 @@ impl Hub {
             self.groups.remove(&idle);
         }
         let mut members = vec![];
+        let system = key.views.iter().filter_map(|name| name.strip_prefix("trueup."));
+        let new: Vec<&str> = system.filter(|name| !self.system.contains_key(*name)).collect();
+        let samples = runtime.block_on(join_all(new.iter().map(|name| sample(&self.database, name))));
+        for (name, sampled) in new.iter().zip(samples) {
+            self.system.insert((*name).to_string(), sampled?);
+        }
         for name in &key.views {
             if let Some(system) = name.strip_prefix("trueup.") {
-                if !self.system.contains_key(system) {
-                    let sampled = runtime.block_on(sample(&self.database, system))?;
-                    self.system.insert(system.to_string(), sampled);
-                }
                 members.push((name.clone(), Member::System(system.to_string())));
             } else {
                 let followed = self.database.followed(name)?;
@@ -351,15 +364,32 @@ impl Hub {
         self.views.remove(&relation);
     }
 
-    /// Looks at what has no feed.
+    /// Has somebody else look at what has no feed: an engine that is busy answers late, and streams must go on.
     fn look(&mut self, runtime: &Handle) {
+        self.looked = None;
+        let (database, teller) = (Arc::clone(&self.database), self.teller.clone());
+        let names: Vec<String> = self.system.keys().cloned().collect();
+        runtime.spawn(async move {
+            let looks = names.iter().map(|name| sample(&database, name));
+            let (status, samples) = futures::join!(database.status(false), join_all(looks));
+            let samples = names.iter().cloned().zip(samples).filter_map(|(name, found)| Some((name, found.ok()?)));
+            let told = Told::Looked { completeness: status.ok().map(|s| s.completeness()), samples: samples.collect() };
+            if let Some(hub) = teller.upgrade() {
+                // One that has ended needs no telling.
+                drop(hub.send_async(told).await);
+            }
+        });
+    }
+
+    /// Takes what was seen.
+    fn take_look(&mut self, completeness: Option<Completeness>, samples: Vec<(String, Sampled)>) {
         self.looked = Some(Instant::now());
-        if let Ok(status) = runtime.block_on(self.database.status(false)) {
-            self.complete.set(&status.completeness());
+        if let Some(completeness) = completeness {
+            self.complete.set(&completeness);
         }
-        for name in self.system.keys().cloned().collect::<Vec<_>>() {
-            let Ok(now) = runtime.block_on(sample(&self.database, &name)) else { continue };
-            let changes = self.system.get(&name).map(|before| now.changes_since(before)).unwrap_or_default();
+        for (name, now) in samples {
+            let Some(before) = self.system.get(&name) else { continue };
+            let changes = now.changes_since(before);
             self.system.insert(name.clone(), now);
             if changes.is_empty() {
                 continue;

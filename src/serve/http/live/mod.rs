@@ -44,6 +44,7 @@ pub(super) use request::{changes, changes_of_one};
 
 use self::group::{Group, GroupKey};
 use self::hub::Hub;
+use self::sample::Sampled;
 use super::HttpOptions;
 use crate::engine::Database;
 use crate::engine::status::Completeness;
@@ -96,6 +97,16 @@ struct Join {
     reply: oneshot::Sender<SqlResult<Joined>>,
 }
 
+/// What the hub is told.
+enum Told {
+    Join(Join),
+    /// What a look at what has no feed has found.
+    Looked {
+        completeness: Option<Completeness>,
+        samples: Vec<(String, Sampled)>,
+    },
+}
+
 /// A place in a group.
 struct Joined {
     group: Arc<Group>,
@@ -112,7 +123,7 @@ enum Start {
 
 /// What streams share.
 pub(super) struct Live {
-    joins: flume::Sender<Join>,
+    hub: flume::Sender<Told>,
     pub(super) counters: Arc<LiveCounters>,
     complete: Complete,
     heartbeat: Duration,
@@ -123,10 +134,16 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn new(database: Arc<dyn Database>, options: &HttpOptions, stopping: watch::Receiver<bool>) -> Live {
-        let (joins, requests) = flume::bounded(REQUESTS);
+        let (sender, told) = flume::bounded(REQUESTS);
         let counters = Arc::new(LiveCounters::default());
         let complete = Complete(Arc::new(RwLock::new("null".into())));
-        let hub = Hub::new(database, requests, Arc::clone(&counters), complete.clone(), options.history_bytes_max);
+        let hub = Hub::new(
+            database,
+            (told, sender.downgrade()),
+            Arc::clone(&counters),
+            complete.clone(),
+            options.history_bytes_max,
+        );
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new().name("http-live".to_string()).spawn(move || hub.run(&runtime));
         if let Err(error) = thread {
@@ -134,12 +151,12 @@ impl Live {
             tracing::error!(%error, "can't start the thread of event streams");
         }
         let HttpOptions { heartbeat, lag_max, streams_max, .. } = *options;
-        Live { joins, counters, complete, heartbeat, lag_max, streams_max, stopping }
+        Live { hub: sender, counters, complete, heartbeat, lag_max, streams_max, stopping }
     }
 
     async fn join(&self, key: GroupKey, resume: Option<Tick>) -> SqlResult<Joined> {
         let (reply, answer) = oneshot::channel();
-        self.joins.send_async(Join { key, resume, reply }).await.map_err(|_| gone())?;
+        self.hub.send_async(Told::Join(Join { key, resume, reply })).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }

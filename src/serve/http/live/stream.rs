@@ -155,6 +155,8 @@ impl EventStream {
                 None
             }
             () = tokio::time::sleep_until(heartbeat) => {
+                // As of now, not of when the wait began.
+                let Next::Nothing(tick) = self.reader.0.next(tick, None) else { return None };
                 self.position = self.position.max(tick);
                 Some(encode::heartbeat(self.position, &self.state.0.live.complete.text()))
             }
