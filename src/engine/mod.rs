@@ -8,6 +8,7 @@
 //! batches and wait while the channel is full.
 
 pub mod api;
+mod audit;
 mod catalog;
 mod coordinator;
 mod dml;
@@ -27,11 +28,12 @@ use datafusion::prelude::SessionContext;
 
 pub use api::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage, Transaction};
 pub use coordinator::TickReport;
-pub use load::{Diagnostic, Script, check, explain};
+pub use load::{Diagnostic, Script, explain};
 pub use parameters::parameter_types;
 pub use prepared::{Columns, Prepared, Reading};
 
 use crate::model::{Clock, InputBatch, RelationId, SqlError, SqlResult, Tick};
+use crate::views::Snapshots;
 use catalog::Catalog;
 use coordinator::{Channels, Coordinator, Request};
 

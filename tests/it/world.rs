@@ -73,7 +73,8 @@ fn line(order: &OrderTruth) -> String {
         order.net_minor,
     ];
     let units = [order.units, order.shipped_units, order.delivered_units, order.returned_units];
-    let mut fields = vec![order.order_id.clone(), order.channel.to_string(), order.status.to_string(), order.currency.to_string()];
+    let mut fields =
+        vec![order.order_id.clone(), order.channel.to_string(), order.status.to_string(), order.currency.to_string()];
     fields.extend(money.map(major));
     fields.extend(units.map(|units| units.to_string()));
     fields.join("|")

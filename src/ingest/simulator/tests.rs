@@ -54,7 +54,8 @@ fn a_seed_means_the_same_bytes_every_time() {
 #[test]
 fn the_first_orders_of_a_seed_do_not_change_with_the_code() {
     let text = written(&WorldConfig { history: 0, ..config(300) });
-    let first: Vec<&str> = text.lines().filter(|line| line.starts_with("{\"table\":\"raw_web_orders\"")).take(2).collect();
+    let first: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("{\"table\":\"raw_web_orders\"")).take(2).collect();
     expect_test::expect![[r#""#]].assert_eq(&first.join("\n"));
 }
 
@@ -106,10 +107,11 @@ fn the_load_has_a_spike() {
     let mut config = WorldConfig { curve, history: 0, rate: 100.0, ..config(0) };
     config.web_percent = 100;
     let start_ms = config.start_ms;
-    let placed = World::of(config, StreamSet::from_iter([Stream::WebOrders])).filter_map(|event| match event.values[9] {
-        Value::Time(placed_ms) => Some((placed_ms - start_ms) / 10_000),
-        _ => None,
-    });
+    let placed =
+        World::of(config, StreamSet::from_iter([Stream::WebOrders])).filter_map(|event| match event.values[9] {
+            Value::Time(placed_ms) => Some((placed_ms - start_ms) / 10_000),
+            _ => None,
+        });
     let mut phases = [0; 4];
     placed.take_while(|phase| *phase < 5).filter(|phase| *phase < 4).for_each(|phase| phases[phase as usize] += 1);
     let [quiet, countdown, spike, tail] = phases;
@@ -122,7 +124,11 @@ fn everything_that_can_go_wrong_does() {
     let (mut seen, mut copies, mut versions) = (HashMap::<String, u64>::new(), HashSet::new(), HashMap::new());
     for event in World::of(config.clone(), Stream::WEB.into_iter().collect()) {
         let mut note = |what: &str, happened: bool| *seen.entry(what.to_string()).or_default() += u64::from(happened);
-        let key = (event.stream, event.values[0].clone(), if event.stream == Stream::WebItems { event.values[1].clone() } else { Value::Null });
+        let key = (
+            event.stream,
+            event.values[0].clone(),
+            if event.stream == Stream::WebItems { event.values[1].clone() } else { Value::Null },
+        );
         let version = match (&event.stream, &event.values[1], &event.values[2]) {
             (Stream::WebItems, _, Value::Number(version)) | (_, Value::Number(version), _) => *version,
             _ => 0,
