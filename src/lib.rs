@@ -38,6 +38,8 @@ pub mod plan;
 
 pub mod views;
 
+pub mod sink;
+
 pub mod dataflow;
 
 pub mod engine;

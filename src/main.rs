@@ -151,6 +151,9 @@ struct ServerFlags {
     /// Address of HTTP [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Let `POST /api/sql` write; without it, it only reads
+    #[arg(long)]
+    http_write: bool,
     /// Log filter, such as `debug` or `trueup=trace` [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -253,6 +256,7 @@ fn setting(text: &str) -> Result<(String, String), String> {
 
 fn main() -> ExitCode {
     exit_on_panic();
+    app::keep_freed_memory();
     match execute(Cli::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_REFUSED),
@@ -336,6 +340,7 @@ impl ServerFlags {
             workers: None,
             pg: None,
             http: None,
+            http_write: false,
             log: None,
             config: None,
         }
@@ -349,6 +354,7 @@ fn settings(flags: ServerFlags) -> Result<Settings> {
         workers: flags.workers,
         pg: flags.pg,
         http: flags.http,
+        http_write: flags.http_write.then_some(true),
         data_dir: flags.data_dir,
         input: flags.input,
         follow: flags.follow.then_some(true),

@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
 use futures::TryStreamExt;
 
+use super::api::Answer;
 use super::planner::{self, logical_plan};
 use super::{Engine, Snapshots};
 use crate::model::{SqlError, SqlResult};
@@ -43,7 +44,7 @@ impl Engine {
     }
 
     async fn collect(&self, plan: LogicalPlan, snapshots: &Arc<Snapshots>, sql: &str) -> SqlResult<RecordBatch> {
-        let (schema, stream) = self.run_on(plan, Arc::clone(snapshots), sql).await?;
+        let Answer { schema, stream, .. } = self.run_on(plan, Arc::clone(snapshots), sql).await?;
         let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(|e| from_datafusion(e, sql))?;
         arrow::compute::concat_batches(&schema, &batches).map_err(|e| SqlError::internal(e.to_string()))
     }

@@ -12,12 +12,17 @@ mod audit;
 mod catalog;
 mod coordinator;
 mod dml;
+mod feeds;
+mod follow;
+mod intake;
 mod isolate;
 mod load;
 mod parameters;
 mod planner;
 mod prepared;
 mod query;
+mod sinks;
+pub mod status;
 mod system;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,11 +31,16 @@ use std::time::Duration;
 
 use datafusion::prelude::SessionContext;
 
-pub use api::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage, Transaction};
+pub use api::{
+    Answer, Database, Description, Outcome, Posted, RejectedRow, RelationSummary, RowsShape, SessionState,
+    Subscription, SubscriptionMessage, Transaction,
+};
 pub use coordinator::TickReport;
+pub use follow::{ChangeSet, Followed, FollowedPart, FollowedTick, Follower, Heard};
 pub use load::{Diagnostic, Script, explain};
 pub use parameters::parameter_types;
 pub use prepared::{Columns, Prepared, Reading};
+pub use status::Status;
 
 use crate::model::{Clock, InputBatch, RelationId, SqlError, SqlResult, Tick};
 use crate::views::Snapshots;

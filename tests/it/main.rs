@@ -3,12 +3,16 @@
 mod bank;
 mod bench;
 mod cli;
+mod dashboards;
 mod dataflow_tests;
 mod harness;
+mod http;
 mod live;
 mod oracle;
 mod pgwire;
 mod plans;
+mod real_data;
+mod sink;
 mod smoke;
 mod tables;
 mod tidy;

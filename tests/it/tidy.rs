@@ -10,8 +10,10 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("ingest", &["model", "connect"]),
     ("plan", &["model"]),
     ("views", &["model"]),
+    // Sinks are handed their feeds; they know nothing of the engine.
+    ("sink", &["model", "views"]),
     ("dataflow", &["model", "plan", "views"]),
-    ("engine", &["model", "connect", "ingest", "plan", "views", "dataflow"]),
+    ("engine", &["model", "connect", "ingest", "plan", "views", "sink", "dataflow"]),
     ("testing", &["model", "ingest", "plan", "engine"]),
     ("bench", &["model", "ingest", "engine"]),
     // The servers parse statements and ask the engine; what a statement means is not theirs.

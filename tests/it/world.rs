@@ -14,7 +14,7 @@ use trueup::model::TableDef;
 use super::harness::{rows, start};
 
 /// Channels, model and order state; what is built on them is tested beside its SQL.
-fn scripts() -> Vec<Script> {
+pub fn scripts() -> Vec<Script> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dataflows");
     let paths = ["channels", "model.sql", "reference.sql", "order_state.sql"].map(|name| folder.join(name));
     sql_files(&paths).expect("the shipped dataflows are there")
@@ -31,7 +31,7 @@ fn config(seed: u64) -> WorldConfig {
 }
 
 /// An engine with the dataflows, its tables fed as said, and everything read.
-async fn settled(workers: usize, feed: impl FnMut(&mut TableDef)) -> Engine {
+pub async fn settled(workers: usize, feed: impl FnMut(&mut TableDef)) -> Engine {
     let engine = start(workers);
     engine.load_fed(&scripts(), feed).await.unwrap_or_else(|findings| panic!("{}", findings[0]));
     engine.flush().await.expect("everything is read");
@@ -63,7 +63,7 @@ fn major(minor: i64) -> String {
     format!("{}{}.{:02}", if minor < 0 { "-" } else { "" }, minor.abs() / 100, minor.abs() % 100)
 }
 
-fn line(order: &OrderTruth) -> String {
+pub fn line(order: &OrderTruth) -> String {
     let money = [
         order.amount_minor,
         order.authorised_minor,

@@ -56,7 +56,9 @@ fn the_first_orders_of_a_seed_do_not_change_with_the_code() {
     let text = written(&WorldConfig { history: 0, ..config(300) });
     let first: Vec<&str> =
         text.lines().filter(|line| line.starts_with("{\"table\":\"raw_web_orders\"")).take(2).collect();
-    expect_test::expect![[r#""#]].assert_eq(&first.join("\n"));
+    expect_test::expect![[r#"
+        {"table":"raw_web_orders","order_id":3,"version":2,"buyer_id":186625,"status":"placed","currency":"CNY","amount":906.76,"discount":0.00,"coupon_id":null,"region":"福建省","placed_at":"2026-11-11T00:00:00.005Z","cancelled_at":null,"updated_at":"2026-11-11T00:00:00.005Z"}
+        {"table":"raw_web_orders","order_id":12,"version":2,"buyer_id":159846,"status":"placed","currency":"CNY","amount":593.98,"discount":0.00,"coupon_id":null,"region":"山东省","placed_at":"2026-11-11T00:00:00.058Z","cancelled_at":null,"updated_at":"2026-11-11T00:00:00.058Z"}"#]].assert_eq(&first.join("\n"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod edges;
 mod model;
 mod queries;
 mod reference;
+mod worlds;
 
 use std::collections::BTreeMap;
 
