@@ -226,12 +226,10 @@ fn refused(findings: Vec<Diagnostic>) -> anyhow::Error {
 /// SQL that is refused.
 pub fn check(paths: &[PathBuf]) -> Result<()> {
     let (scripts, tests) = test_files(paths)?;
-    let (objects, warnings) = engine::check(&scripts).map_err(refused)?;
+    let (prepared, warnings) = Prepared::check(&scripts).map_err(refused)?;
     warnings.iter().for_each(|w| eprintln!("{w}"));
-    let cases = match tests.is_empty() {
-        true => 0,
-        false => testing::check(&Prepared::new(&scripts).map_err(refused)?, &tests).map_err(refused)?,
-    };
+    let objects = prepared.count();
+    let cases = testing::check(&prepared, &tests).map_err(refused)?;
     let tests = if cases > 0 { format!(", {cases} tests") } else { String::new() };
     println!("{objects} objects in {} files are fine{tests}", scripts.len());
     Ok(())

@@ -94,7 +94,7 @@ pub(super) async fn drive(
         measured_events: meter.measured,
         seconds: measured,
         events_per_second: if measured > 0.0 { meter.measured as f64 / measured } else { 0.0 },
-        offered_per_second: options.rate,
+        offered_per_second: options.rate.map(|_| load.events as f64 / length.as_secs_f64()),
         freshness: Freshness::of(&meter.freshness),
         ticks: Freshness::of(&meter.ticks),
         peak_bytes: resources::peak_bytes(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::Prepared;
+use crate::engine::{Engine, Prepared};
 use crate::ingest::decode::{CsvOptions, Decoder, Layout, Position};
 use crate::ingest::driver::BATCH_ROWS_MAX;
 use crate::ingest::simulator::{Event, Stream, StreamSet, World, WorldConfig, check_schema, input_batch};
@@ -26,6 +26,8 @@ pub(super) struct Load {
     pub events: usize,
     /// Records that could not be decoded: left out.
     pub bad: usize,
+    /// What is there when the world begins: in the tables before the clock starts.
+    pub opening: Vec<(String, InputBatch)>,
     /// The simulator's world, if it is its events: knows the truth.
     pub world: Option<WorldConfig>,
 }
@@ -84,7 +86,7 @@ fn finished(tables: Vec<TableLoad>, missing: &str) -> Result<Load, BenchError> {
     if events == 0 {
         return Err(BenchError::NoInput(missing.to_string()));
     }
-    Ok(Load { tables, events, bad, world: None })
+    Ok(Load { tables, events, bad, opening: vec![], world: None })
 }
 
 /// The events of a finite world for the tables that have the simulator for a connector.
@@ -111,19 +113,46 @@ pub(super) fn from_simulator(
     }
     let streams: StreamSet = fed.iter().map(|(stream, _)| *stream).collect();
     let world = world(seed, events.unwrap_or(EVENTS_WITHOUT_RATE), length, curve, streams);
+    let mut first: BTreeMap<Stream, Vec<Event>> = BTreeMap::new();
     let mut waiting: BTreeMap<Stream, Vec<(u64, Event)>> = BTreeMap::new();
-    for (number, event) in World::of(world.clone(), streams).enumerate() {
-        waiting.entry(event.stream).or_default().push((number as u64, event));
+    let mut number = 0;
+    for event in World::of(world.clone(), streams) {
+        if is_opening(&event, &world) {
+            first.entry(event.stream).or_default().push(event);
+        } else {
+            waiting.entry(event.stream).or_default().push((number, event));
+            number += 1;
+        }
     }
-    let mut tables = vec![];
+    let (mut tables, mut opening) = (vec![], vec![]);
     for (stream, def) in fed {
+        let batches = |events: &[Event]| {
+            let batches = events.chunks(BATCH_ROWS_MAX).map(|part| input_batch(&def, RelationId(0), part));
+            batches.collect::<Result<Vec<_>, _>>().map_err(|e| SqlError::internal(e.to_string()))
+        };
+        let name = &def.name;
+        opening.extend(batches(first.get(&stream).map_or(&[], Vec::as_slice))?.into_iter().map(|b| (name.clone(), b)));
         let (order, events): (Vec<u64>, Vec<Event>) = waiting.remove(&stream).unwrap_or_default().into_iter().unzip();
-        let batches = events.chunks(BATCH_ROWS_MAX).map(|part| input_batch(&def, RelationId(0), part));
-        let batches = batches.collect::<Result<Vec<_>, _>>().map_err(|e| SqlError::internal(e.to_string()))?;
+        let batches = batches(&events)?;
         tables.push(TableLoad { name: def.name.clone(), batches, order, bad: 0 });
     }
     let load = finished(tables, "the simulator has nothing for these tables")?;
-    Ok(Load { world: Some(world), ..load })
+    Ok(Load { opening, world: Some(world), ..load })
+}
+
+/// Whether an event tells of what was there before the first order.
+fn is_opening(event: &Event, world: &WorldConfig) -> bool {
+    event.arrival_ms <= world.start_ms
+}
+
+impl Load {
+    /// Puts in what is there when the world begins.
+    pub(super) async fn open(&self, engine: &Engine) -> SqlResult<()> {
+        for (table, batch) in &self.opening {
+            engine.send(InputBatch { table: engine.relation(table)?, ..batch.clone() })?;
+        }
+        engine.tick().await.map(drop)
+    }
 }
 
 /// A world that ends with about so many events, whose clock goes as the run's does and whose waves are the run's.
@@ -132,7 +161,8 @@ fn world(seed: u64, events: u64, length: Duration, curve: Curve, streams: Stream
     let mut config = WorldConfig { seed, history: 0, start_ms: now_ms(), ..WorldConfig::default() };
     config.curve = curve.wave(seconds);
     let sample = WorldConfig { orders: SAMPLE_ORDERS, ..config.clone() };
-    let per_order = World::of(sample, streams).count() as f64 / SAMPLE_ORDERS as f64;
+    let brought = World::of(sample.clone(), streams).filter(|event| !is_opening(event, &sample)).count();
+    let per_order = brought as f64 / SAMPLE_ORDERS as f64;
     config.orders = (events as f64 / per_order.max(f64::MIN_POSITIVE)).ceil().max(1.0) as u64;
     config.rate = (config.orders as f64 / seconds / curve.mean()).clamp(0.01, WorldConfig::RATE_MAX);
     config

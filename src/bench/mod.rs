@@ -6,8 +6,8 @@
 //! closed loop would never have sent meanwhile.
 //!
 //! Guarantees: input is in memory, decoded, before the clock starts; an event counts as visible when the first tick with it has been
-//! published, which is after every view has reached that tick; answers are checked against the batch engine over the same input
-//! unless that is switched off, and a run with wrong answers is an error, not a number.
+//! published, which is after every view has reached that tick; every kept view is checked against the batch engine's answer to its
+//! SQL, and `order_state` against the simulator's truth, unless that is switched off, and a run with wrong answers is an error, not a number.
 //!
 //! Not measured: decoding, connectors, the network, reading. Events in the warm-up count for nothing but the state they leave behind.
 //! The load and the engine share the machine.
@@ -92,10 +92,11 @@ pub async fn run(
     tell(&format!("{} events for {} tables are in memory{bad}", load.events, load.tables.len()));
     let engine = Engine::start(EngineConfig { workers: options.workers, ..EngineConfig::default() })?;
     engine.build(prepared, &prepared.relations().into_iter().collect()).await?;
+    load.open(&engine).await?;
     let mut outcome = drive::drive(&engine, &load, options, &mut tell).await?;
     if options.check {
         tell("comparing every view with the batch engine's answer");
-        let checked = check::compare(&engine, prepared, &load).await?;
+        let checked = check::compare(&engine, prepared).await?;
         outcome.checked_views = Some(checked);
         outcome.checked_orders = check::compare_truth(&engine, prepared, &load).await?;
     }

@@ -221,11 +221,6 @@ pub(super) fn plan_on(
     if errors.is_empty() { Ok(warnings) } else { Err(errors) }
 }
 
-/// Parses, resolves, types and plans without running: how many objects, and warnings; or all that is wrong.
-pub fn check(scripts: &[Script]) -> Result<(usize, Vec<Diagnostic>), Vec<Diagnostic>> {
-    plan_all(scripts).map(|(catalog, warnings)| (catalog.iter().count(), warnings))
-}
-
 /// The plan of one view of the scripts as indented text.
 pub fn explain(scripts: &[Script], view: &str) -> Result<SqlResult<String>, Vec<Diagnostic>> {
     let (catalog, _) = plan_all(scripts)?;

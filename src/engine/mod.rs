@@ -8,6 +8,7 @@
 //! batches and wait while the channel is full.
 
 pub mod api;
+mod audit;
 mod catalog;
 mod coordinator;
 mod dml;
@@ -36,12 +37,13 @@ pub use api::{
 };
 pub use coordinator::TickReport;
 pub use follow::{ChangeSet, Followed, FollowedPart, FollowedTick, Follower, Heard};
-pub use load::{Diagnostic, Script, check, explain};
+pub use load::{Diagnostic, Script, explain};
 pub use parameters::parameter_types;
 pub use prepared::{Columns, Prepared, Reading};
 pub use status::Status;
 
 use crate::model::{Clock, InputBatch, RelationId, SqlError, SqlResult, Tick};
+use crate::views::Snapshots;
 use catalog::Catalog;
 use coordinator::{Channels, Coordinator, Request};
 

@@ -54,7 +54,7 @@ pub struct Reading {
 }
 
 impl Prepared {
-    /// Plans all objects of the scripts; or all that is wrong with them.
+    /// Plans all objects of the scripts, their connectors left out; or all that is wrong with them.
     pub fn new(scripts: &[Script]) -> Result<Prepared, Vec<Diagnostic>> {
         let mut placed = ordered(scripts)?;
         let mut connectors = BTreeMap::new();
@@ -65,23 +65,41 @@ impl Prepared {
                 connectors.insert(def.name.clone(), connector);
             }
         }
-        let nowhere = Script { path: Default::default(), text: String::new() };
-        let bench = Bench::new().map_err(|e| vec![Diagnostic::new(scripts.first().unwrap_or(&nowhere), 0, e)])?;
-        plan_on(&bench, scripts, &placed)?;
-        let ids: Vec<RelationId> = bench.catalog().iter().map(|entry| entry.id).collect();
-        let statements = placed.into_iter().map(|p| p.statement).zip(ids).collect();
-        Ok(Prepared { statements, bench, connectors })
+        Prepared::planned(scripts, placed, connectors).map(|(prepared, _)| prepared)
     }
 
-    /// The same with the named views standing as bags of rows with the views' columns, all nullable.
-    pub fn replacing(&self, views: &BTreeSet<String>) -> SqlResult<Prepared> {
+    /// Plans all objects of the scripts, connectors and all, to be looked at rather than built: with what is worth saying, or all
+    /// that is wrong.
+    pub fn check(scripts: &[Script]) -> Result<(Prepared, Vec<Diagnostic>), Vec<Diagnostic>> {
+        Prepared::planned(scripts, ordered(scripts)?, BTreeMap::new())
+    }
+
+    fn planned(
+        scripts: &[Script],
+        placed: Vec<Placed>,
+        connectors: BTreeMap<String, ConnectorDef>,
+    ) -> Result<(Prepared, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let nowhere = Script { path: Default::default(), text: String::new() };
+        let bench = Bench::new().map_err(|e| vec![Diagnostic::new(scripts.first().unwrap_or(&nowhere), 0, e)])?;
+        let warnings = plan_on(&bench, scripts, &placed)?;
+        let ids: Vec<RelationId> = bench.catalog().iter().map(|entry| entry.id).collect();
+        let statements = placed.into_iter().map(|p| p.statement).zip(ids).collect();
+        Ok((Prepared { statements, bench, connectors }, warnings))
+    }
+
+    /// Of the same what the wanted relations are made of, with the named views standing as bags of rows with the views' columns, all
+    /// nullable.
+    pub fn replacing(&self, views: &BTreeSet<String>, wanted: &BTreeSet<String>) -> SqlResult<Prepared> {
         let bench = Bench::new()?;
         let state = bench.context.state();
         let base = self.bench.catalog();
+        let is_replaced = |entry: &Entry| views.contains(&entry.name) && !matches!(entry.object, Object::Table(_));
+        let needed = closure(&base, wanted, is_replaced)?;
         let mut changed: BTreeSet<RelationId> = BTreeSet::new();
-        for (statement, id) in &self.statements {
+        let mut statements = vec![];
+        for (statement, id) in self.statements.iter().filter(|(_, id)| needed.contains(id)) {
             let entry = base.by_id(*id).ok_or_else(|| SqlError::internal("a planned statement made an object"))?;
-            let entry = if views.contains(&entry.name) && !matches!(entry.object, Object::Table(_)) {
+            let entry = if is_replaced(entry) {
                 changed.insert(*id);
                 bag_like(entry)
             } else if entry.depends_on.iter().any(|d| changed.contains(d)) {
@@ -91,24 +109,7 @@ impl Prepared {
                 entry.clone()
             };
             bench.insert(entry);
-        }
-        Ok(Prepared { statements: self.statements.clone(), bench, connectors: self.connectors.clone() })
-    }
-
-    /// The same with every view a plain one: its rows are what the batch engine makes of the tables.
-    pub fn plain(&self) -> SqlResult<Prepared> {
-        let bench = Bench::new()?;
-        let state = bench.context.state();
-        let mut statements = vec![];
-        for (statement, id) in &self.statements {
-            let mut statement = statement.clone();
-            match &mut statement.kind {
-                StatementKind::CreateView { materialized, .. } => *materialized = false,
-                StatementKind::CreateIndex { .. } => continue,
-                _ => {}
-            }
-            bench.insert(entry_of(&statement, *id, &bench.catalog(), &state)?);
-            statements.push((statement, *id));
+            statements.push((statement.clone(), *id));
         }
         Ok(Prepared { statements, bench, connectors: self.connectors.clone() })
     }
@@ -116,6 +117,11 @@ impl Prepared {
     /// What a table's connector clause said.
     pub fn connector(&self, table: &str) -> Option<&ConnectorDef> {
         self.connectors.get(table)
+    }
+
+    /// How many objects there are, indexes too.
+    pub fn count(&self) -> usize {
+        self.statements.len()
     }
 
     /// Names of the tables, sources and views in the order of making.
@@ -178,19 +184,22 @@ impl Prepared {
         };
         Ok(Reading { relations, columns, ordered })
     }
+}
 
-    /// The wanted relations and all they are made of, in the order of making.
-    fn closure(&self, wanted: &BTreeSet<String>) -> SqlResult<Vec<Entry>> {
-        let catalog = self.bench.catalog();
-        let mut open = wanted.iter().map(|n| catalog.require(n).map(|e| e.id)).collect::<SqlResult<Vec<_>>>()?;
-        let mut found: BTreeSet<RelationId> = BTreeSet::new();
-        while let Some(entry) = open.pop().and_then(|id| catalog.by_id(id)) {
-            if found.insert(entry.id) {
-                open.extend(&entry.depends_on);
-            }
+/// The wanted relations and all they are made of; what `is_given` is made of nothing.
+fn closure(
+    catalog: &Catalog,
+    wanted: &BTreeSet<String>,
+    is_given: impl Fn(&Entry) -> bool,
+) -> SqlResult<BTreeSet<RelationId>> {
+    let mut open = wanted.iter().map(|n| catalog.require(n).map(|e| e.id)).collect::<SqlResult<Vec<_>>>()?;
+    let mut found: BTreeSet<RelationId> = BTreeSet::new();
+    while let Some(entry) = open.pop().and_then(|id| catalog.by_id(id)) {
+        if found.insert(entry.id) && !is_given(entry) {
+            open.extend(&entry.depends_on);
         }
-        Ok(found.into_iter().filter_map(|id| catalog.by_id(id).cloned()).collect())
     }
+    Ok(found)
 }
 
 /// A query's columns under the names clients see, all nullable.
@@ -225,7 +234,9 @@ fn bag_like(view: &Entry) -> Entry {
 impl Engine {
     /// Makes the wanted relations and all they are made of. The engine must have none of these names or ids yet: a fresh one.
     pub async fn build(&self, prepared: &Prepared, wanted: &BTreeSet<String>) -> SqlResult<()> {
-        for entry in prepared.closure(wanted)? {
+        let catalog = prepared.bench.catalog();
+        let needed = closure(&catalog, wanted, |_| false)?;
+        for entry in catalog.iter().filter(|entry| needed.contains(&entry.id)).cloned() {
             let make = Box::new(move |_: RelationId, _: &Catalog, _: &_| Ok(entry));
             self.ask(|reply| Request::Create { make, policy: Existing::Refuse, reply }).await??;
         }

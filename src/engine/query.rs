@@ -181,7 +181,13 @@ impl Engine {
         } else {
             plan.with_param_values(ParamValues::from(parameters.to_vec())).map_err(refused)?
         };
-        let snapshots = self.snapshots(&plan).await?;
+        let snapshots = self.snapshots_of(&scanned(&plan)).await?;
+        self.run_on(plan, snapshots, sql).await
+    }
+
+    /// Runs a planned query over snapshots already taken.
+    pub(super) async fn run_on(&self, plan: LogicalPlan, snapshots: Arc<Snapshots>, sql: &str) -> SqlResult<Answer> {
+        let refused = |e| from_datafusion(e, sql);
         let plan = bind_now(plan, snapshots.tick).map_err(refused)?;
         let tick = snapshots.tick;
         let plan = bind_tick(plan, tick).map_err(refused)?;
@@ -195,9 +201,9 @@ impl Engine {
         Ok(Answer { tick, schema, stream })
     }
 
-    async fn snapshots(&self, plan: &LogicalPlan) -> SqlResult<Arc<Snapshots>> {
+    /// Snapshots of the named relations and of what the plain views among them are made of, all at one tick.
+    pub(super) async fn snapshots_of(&self, names: &BTreeSet<String>) -> SqlResult<Arc<Snapshots>> {
         let catalog = self.catalog();
-        let names = scanned(plan);
         let system = names.iter().any(|n| n.starts_with("trueup."));
         let mut relations = BTreeSet::new();
         for entry in names.iter().filter_map(|n| catalog.get(n)) {

@@ -73,30 +73,32 @@ pub async fn run(
     Ok(reports)
 }
 
-/// The plans, once per set of replaced views.
+/// The plans, once per set of replaced views and wanted relations.
 struct Shapes {
     base: Arc<Prepared>,
-    replaced: Mutex<BTreeMap<BTreeSet<String>, Arc<Prepared>>>,
+    replaced: Mutex<BTreeMap<(BTreeSet<String>, BTreeSet<String>), Arc<Prepared>>>,
 }
 
 impl Shapes {
-    fn replacing(&self, views: &BTreeSet<String>) -> SqlResult<Arc<Prepared>> {
+    fn of(&self, case: &BoundCase) -> SqlResult<Arc<Prepared>> {
+        let (views, wanted) = (&case.replaced, &case.wanted);
         if views.is_empty() {
             return Ok(Arc::clone(&self.base));
         }
         let mut known = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shape) = known.get(views) {
+        let key = (views.clone(), wanted.clone());
+        if let Some(shape) = known.get(&key) {
             return Ok(Arc::clone(shape));
         }
-        let shape = Arc::new(self.base.replacing(views)?);
-        known.insert(views.clone(), Arc::clone(&shape));
+        let shape = Arc::new(self.base.replacing(views, wanted)?);
+        known.insert(key, Arc::clone(&shape));
         Ok(shape)
     }
 }
 
 /// A case straight, then dealt; what went wrong first.
 async fn run_case(case: &BoundCase, shapes: &Shapes, options: &Options) -> Result<(), String> {
-    let prepared = &shapes.replacing(&case.replaced).map_err(|e| format!("planning with replaced views: {e}"))?;
+    let prepared = &shapes.of(case).map_err(|e| format!("planning with replaced views: {e}"))?;
     let actions = straight(case, START_MS);
     run_once(case, prepared, 1, &actions).await.map_err(|failure| format!("straight, 1 worker: {failure}"))?;
     for round in 1..=options.rounds {
