@@ -56,9 +56,8 @@ impl Lowering<'_> {
             [column] if others.iter().all(|input| is_unique(input, *column)) => Some(*column),
             _ => None,
         });
-        let is_known = |column: &usize| {
-            are_apart(inputs, *column) && inputs.iter().all(|input| self.never_null(input, *column))
-        };
+        let is_known =
+            |column: &usize| are_apart(inputs, *column) && inputs.iter().all(|input| self.never_null(input, *column));
         candidates.filter(is_known).map(|column| vec![column]).collect()
     }
 }
