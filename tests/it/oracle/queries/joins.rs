@@ -103,4 +103,6 @@ pub const JOINS: &[&str] = &[
     "SELECT u.k, u.amount, c.amount AS other FROM orders o JOIN (SELECT 'a:' || id AS k, amount FROM orders UNION ALL SELECT 'a:' || id, amount FROM orders) u ON u.k = 'a:' || o.id
        LEFT JOIN (SELECT 'a' || id AS k, amount FROM orders UNION ALL SELECT 'a1' || id, amount FROM orders) c ON c.k = 'a' || o.id",
     "SELECT o.id, u.at FROM orders o LEFT JOIN (SELECT 'a' || ref AS k, at FROM events UNION ALL SELECT 'b' || id, at FROM orders) u ON u.k = 'b' || o.id",
+    "SELECT a.id, a.k, b.amount, c.qty FROM (SELECT 'a:' || id AS k, id FROM orders) a LEFT JOIN (SELECT 'a:' || id AS k, id, amount FROM orders) b ON b.id = a.id
+       LEFT JOIN (SELECT 'a:' || id AS k, id, qty FROM orders WHERE paid) c ON c.k = a.k",
 ];
