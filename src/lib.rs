@@ -38,11 +38,15 @@ pub mod plan;
 
 pub mod views;
 
+pub mod sink;
+
 pub mod dataflow;
 
 pub mod engine;
 
 pub mod testing;
+
+pub mod bench;
 
 pub mod serve;
 

@@ -7,11 +7,13 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use trueup::app;
+use trueup::bench;
 use trueup::config::{Layer, Settings};
 use trueup::ingest::simulator::{Stream, WorldConfig, truth, write, write_truth};
 use trueup::testing::Options;
@@ -66,7 +68,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server on SQL files
-    #[command(after_help = "Examples:\n  trueup run dataflows --workers 2 --pg 127.0.0.1:5433\n  trueup run --input recorded")]
+    #[command(
+        after_help = "Examples:\n  trueup run dataflows --workers 2 --pg 127.0.0.1:5433\n  trueup run --input recorded"
+    )]
     Run {
         /// SQL files, or folders read recursively [default: dataflows]
         #[arg(value_name = "PATH")]
@@ -96,6 +100,21 @@ enum Command {
         /// How often each test is run with its input dealt anew
         #[arg(long, value_name = "N", default_value_t = trueup::testing::ROUNDS)]
         rounds: u64,
+    },
+    /// Measure how fresh the views are under load
+    #[command(
+        after_help = "Events have intended times, by --rate and --curve; freshness runs from there to the published tick that shows\n\
+                           them. Input is the simulator's, made before the clock starts, or files <table>.ndjson, .json or .csv.\n\n\
+                           Examples:\n  trueup bench dataflows --rate 20000 --duration 30s\n  \
+                           trueup bench dataflows --rate 20000 --curve sale --json result.json\n  \
+                           trueup bench examples/recorded --input recorded --rate max --warm-up 0"
+    )]
+    Bench {
+        /// SQL files, or folders read recursively [default: dataflows]
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        bench: BenchFlags,
     },
     /// Print the plan of one view
     #[command(after_help = "Example:\n  trueup explain dataflows order_state")]
@@ -132,12 +151,79 @@ struct ServerFlags {
     /// Address of HTTP [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Let `POST /api/sql` write; without it, it only reads
+    #[arg(long)]
+    http_write: bool,
     /// Log filter, such as `debug` or `trueup=trace` [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
     /// Settings file (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct BenchFlags {
+    /// Events per second on average, or `max`: as fast as they are taken
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = events_per_second)]
+    rate: Rate,
+    /// How the rate changes over the run
+    #[arg(long, value_enum, default_value_t = CurveName::Flat)]
+    curve: CurveName,
+    /// Time before measuring: seconds, or such as 500ms, 30s, 2m
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
+    warm_up: Duration,
+    /// Time to measure
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    duration: Duration,
+    /// Worker threads [default: cores]
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Folder of files to send instead of the simulator's events; each is spread evenly over the run
+    #[arg(long, value_name = "DIR")]
+    input: Option<PathBuf>,
+    /// Decides the simulator's events
+    #[arg(long, default_value_t = WorldConfig::default().seed)]
+    seed: u64,
+    /// Write the result to a file as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Do not compare the views with the batch engine's answers
+    #[arg(long)]
+    no_check: bool,
+    /// Stop the engine for so long in the middle: does it show?
+    #[arg(long, value_name = "TIME", hide = true, value_parser = time)]
+    stall: Option<Duration>,
+}
+
+#[derive(Clone, Copy)]
+struct Rate(Option<f64>);
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CurveName {
+    /// The same all the time
+    Flat,
+    /// A flash sale: quiet, countdown, spike, tail
+    Sale,
+}
+
+fn events_per_second(text: &str) -> Result<Rate, String> {
+    match text.parse() {
+        _ if text == "max" => Ok(Rate(None)),
+        Ok(rate) if rate > 0.0 && rate <= 1e9 => Ok(Rate(Some(rate))),
+        _ => Err("expected events per second, or max".to_string()),
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("", 1.0)];
+    let (number, unit) =
+        units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds))).unwrap_or((text, &1.0));
+    let seconds = number.trim().parse::<f64>().map(|number| number * unit);
+    match seconds {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected a time such as 500ms, 30s or 2m, up to a day".to_string()),
+    }
 }
 
 #[derive(Args)]
@@ -170,6 +256,7 @@ fn setting(text: &str) -> Result<(String, String), String> {
 
 fn main() -> ExitCode {
     exit_on_panic();
+    app::keep_freed_memory();
     match execute(Cli::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_REFUSED),
@@ -204,6 +291,7 @@ fn execute(cli: Cli) -> Result<bool> {
             let seed = seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
             return app::test(&or_shipped(paths), &Options { seed, rounds, only, jobs });
         }
+        Some(Command::Bench { paths, bench }) => run_bench(bench, paths),
         Some(Command::Explain { path, view }) => {
             start_log(&settings(ServerFlags::none())?)?;
             print(&app::explain(&path, &view)?)
@@ -219,13 +307,43 @@ fn run(flags: ServerFlags, paths: Vec<PathBuf>) -> Result<()> {
     app::run(&settings, &or_shipped(paths))
 }
 
+fn run_bench(flags: BenchFlags, paths: Vec<PathBuf>) -> Result<()> {
+    let settings = settings(ServerFlags { workers: flags.workers, ..ServerFlags::none() })?;
+    start_log(&settings)?;
+    let options = bench::Options {
+        workers: settings.workers,
+        rate: flags.rate.0,
+        curve: match flags.curve {
+            CurveName::Flat => bench::Curve::Flat,
+            CurveName::Sale => bench::Curve::Sale,
+        },
+        warm_up: flags.warm_up,
+        duration: flags.duration,
+        input: flags.input,
+        seed: flags.seed,
+        check: !flags.no_check,
+        stall: flags.stall,
+    };
+    app::bench(&or_shipped(paths), &options, flags.json.as_deref())
+}
+
 fn or_shipped(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     if paths.is_empty() { vec![PathBuf::from("dataflows")] } else { paths }
 }
 
 impl ServerFlags {
     fn none() -> ServerFlags {
-        ServerFlags { data_dir: None, input: None, follow: false, workers: None, pg: None, http: None, log: None, config: None }
+        ServerFlags {
+            data_dir: None,
+            input: None,
+            follow: false,
+            workers: None,
+            pg: None,
+            http: None,
+            http_write: false,
+            log: None,
+            config: None,
+        }
     }
 }
 
@@ -236,6 +354,7 @@ fn settings(flags: ServerFlags) -> Result<Settings> {
         workers: flags.workers,
         pg: flags.pg,
         http: flags.http,
+        http_write: flags.http_write.then_some(true),
         data_dir: flags.data_dir,
         input: flags.input,
         follow: flags.follow.then_some(true),

@@ -36,6 +36,10 @@ pub struct Settings {
     pub pg: SocketAddr,
     /// Where HTTP is served; port 0 picks a free one.
     pub http: SocketAddr,
+    /// Whether `POST /api/sql` takes statements that write.
+    pub http_write: bool,
+    /// Origins other than the server's own whose pages may use HTTP, such as `https://shop.example.com`; `*`: all.
+    pub cors_origins: Vec<String>,
     /// Folder for state that survives; `None`: in memory.
     pub data_dir: Option<PathBuf>,
     /// Folder with a file per table, read instead of the tables' connectors; tables without a file stay empty.
@@ -64,6 +68,10 @@ pub struct Layer {
     pub pg: Option<SocketAddr>,
     /// See [`Settings::http`].
     pub http: Option<SocketAddr>,
+    /// See [`Settings::http_write`].
+    pub http_write: Option<bool>,
+    /// See [`Settings::cors_origins`]; in the environment separated by commas.
+    pub cors_origins: Option<Vec<String>>,
     /// See [`Settings::data_dir`].
     pub data_dir: Option<PathBuf>,
     /// See [`Settings::input`].
@@ -107,6 +115,8 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(WORKERS_MAX)),
             pg: SocketAddr::from(([127, 0, 0, 1], 5433)),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            http_write: false,
+            cors_origins: Vec::new(),
             data_dir: None,
             input: None,
             follow: false,
@@ -162,6 +172,10 @@ impl Settings {
         if self.follow && self.input.is_none() {
             return refuse("follow", "there is no input folder to follow".to_string());
         }
+        let is_origin = |origin: &&String| *origin == "*" || origin.contains("://") && !origin.ends_with('/');
+        if let Some(origin) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            return refuse("cors_origins", format!("\"{origin}\" is no origin such as https://shop.example.com"));
+        }
         if self.tick_ms_min > self.tick_ms_max {
             return refuse("tick_ms_min", format!("{} is above tick_ms_max, {}", self.tick_ms_min, self.tick_ms_max));
         }
@@ -186,6 +200,10 @@ impl Layer {
             workers: take(variables, "WORKERS", "a number of threads")?,
             pg: take(variables, "PG", "an address such as 127.0.0.1:5433")?,
             http: take(variables, "HTTP", "an address such as 127.0.0.1:8080")?,
+            http_write: take(variables, "HTTP_WRITE", "true or false")?,
+            cors_origins: take::<String>(variables, "CORS_ORIGINS", "a list of origins")?.map(|list| {
+                list.split(',').map(|origin| origin.trim().to_string()).filter(|o| !o.is_empty()).collect()
+            }),
             data_dir: take(variables, "DATA_DIR", "a folder")?,
             input: take(variables, "INPUT", "a folder")?,
             follow: take(variables, "FOLLOW", "true or false")?,
@@ -205,6 +223,8 @@ impl Layer {
         set(self.workers, &mut settings.workers);
         set(self.pg, &mut settings.pg);
         set(self.http, &mut settings.http);
+        set(self.http_write, &mut settings.http_write);
+        set(self.cors_origins, &mut settings.cors_origins);
         set(self.data_dir.map(Some), &mut settings.data_dir);
         set(self.input.map(Some), &mut settings.input);
         set(self.follow, &mut settings.follow);
@@ -264,6 +284,8 @@ mod tests {
             ("TRUEUP_WORKERS", "2"),
             ("TRUEUP_PG", "0.0.0.0:0"),
             ("TRUEUP_HTTP", "[::1]:81"),
+            ("TRUEUP_HTTP_WRITE", "true"),
+            ("TRUEUP_CORS_ORIGINS", "https://a.example, http://b.example:81"),
             ("TRUEUP_DATA_DIR", "state"),
             ("TRUEUP_INPUT", "recorded"),
             ("TRUEUP_FOLLOW", "true"),
@@ -277,6 +299,8 @@ mod tests {
             workers: 2,
             pg: "0.0.0.0:0".parse().expect("an address"),
             http: "[::1]:81".parse().expect("an address"),
+            http_write: true,
+            cors_origins: vec!["https://a.example".to_string(), "http://b.example:81".to_string()],
             data_dir: Some("state".into()),
             input: Some("recorded".into()),
             follow: true,
@@ -327,6 +351,10 @@ mod tests {
         assert_eq!(
             refused(Layer { workers: Some(0), ..Layer::default() }),
             "setting \"workers\": 0 is not between 1 and 256"
+        );
+        assert_eq!(
+            refused(Layer { cors_origins: Some(vec!["shop.example.com".to_string()]), ..Layer::default() }),
+            "setting \"cors_origins\": \"shop.example.com\" is no origin such as https://shop.example.com"
         );
         assert_eq!(
             refused(Layer { tick_ms_min: Some(20), tick_ms_max: Some(10), ..Layer::default() }),

@@ -7,11 +7,16 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
+use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
+use datafusion::sql::sqlparser::ast::Query;
 use tokio::sync::mpsc::Receiver;
 
+use super::follow::{Followed, Follower};
+use super::status::Status;
 use crate::model::{Changes, SqlResult, Tick};
 use crate::plan::statement::Statement;
 
@@ -36,6 +41,28 @@ pub trait Database: Send + Sync + 'static {
         parameters: &[ScalarValue],
     ) -> SqlResult<Outcome>;
 
+    /// Rows of a query and the tick they are of.
+    async fn query(&self, query: &Query, parameters: &[ScalarValue], sql: &str) -> SqlResult<Answer>;
+
+    /// Rows of a plan made of [`Database::context`]'s relations, and the tick they are of.
+    async fn read(&self, plan: LogicalPlan) -> SqlResult<Answer>;
+
+    /// Decodes rows as connectors' are and writes them; returns once they are visible. Without `partial` one bad row refuses all;
+    /// with it the good rows are taken and the bad ones are listed in `trueup.errors`.
+    async fn post_rows(&self, table: &str, body: Bytes, shape: RowsShape, partial: bool) -> SqlResult<Posted>;
+
+    /// All relations queries may name, the system's last.
+    fn relations(&self) -> Vec<RelationSummary>;
+
+    /// How the engine is doing; `full` with what takes asking the workers.
+    async fn status(&self, full: bool) -> SqlResult<Status>;
+
+    /// A relation to follow by a [`Follower`].
+    fn followed(&self, name: &str) -> SqlResult<Followed>;
+
+    /// Opens a feed that follows nothing yet.
+    async fn follow(&self) -> SqlResult<Follower>;
+
     /// Takes the rows of one `COPY … FROM STDIN`, all or none, at one tick; returns their number once they are visible.
     /// `rows` has the schema that [`Database::table_schema`] gave for the same columns.
     async fn copy_in(&self, table: &str, columns: &[String], rows: RecordBatch) -> SqlResult<u64>;
@@ -51,6 +78,68 @@ pub struct Description {
     pub parameters: Vec<DataType>,
     /// Result columns; `None` for statements that return no rows.
     pub columns: Option<SchemaRef>,
+}
+
+/// A query's rows.
+pub struct Answer {
+    /// The tick all relations were read at.
+    pub tick: Tick,
+    /// Columns.
+    pub schema: SchemaRef,
+    /// The rows; dropping it stops the query.
+    pub stream: SendableRecordBatchStream,
+}
+
+/// How rows stand in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsShape {
+    /// One JSON object per line.
+    Lines,
+    /// One JSON array of objects, or one object.
+    Json,
+}
+
+/// What became of rows sent in.
+#[derive(Clone, Debug, Default)]
+pub struct Posted {
+    /// Rows taken.
+    pub accepted: u64,
+    /// The tick that shows them; `None` when none were taken.
+    pub tick: Option<Tick>,
+    /// Rows that could not be read, the first few.
+    pub rejected: Vec<RejectedRow>,
+    /// How many there were in all.
+    pub rejected_total: u64,
+}
+
+/// A row that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct RejectedRow {
+    /// Which row of the text, from 1.
+    pub row: u64,
+    /// The line it begins on, from 1.
+    pub line: u64,
+    /// SQLSTATE.
+    pub code: String,
+    /// What is wrong, naming the column.
+    pub message: String,
+}
+
+/// A relation as lists show it.
+#[derive(Clone, Debug)]
+pub struct RelationSummary {
+    /// Its name; system relations' begins with `trueup.`.
+    pub name: String,
+    /// `table`, `source`, `view`, `materialized view`, `system`.
+    pub kind: &'static str,
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// The columns that tell its rows apart, where known.
+    pub key: Vec<usize>,
+    /// What it is made of.
+    pub depends_on: Vec<String>,
+    /// Whether it is kept up to date and can be followed.
+    pub is_kept: bool,
 }
 
 /// What running a statement gave.

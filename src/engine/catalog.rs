@@ -12,6 +12,7 @@ use crate::model::error::code;
 use crate::model::{RelationId, SqlError, SqlResult, TableDef};
 use crate::plan::lir::{Layout, Plan};
 use crate::plan::lower::{RelationInfo, Relations};
+use crate::sink::SinkDef;
 
 /// What a name stands for.
 #[derive(Clone, Debug)]
@@ -24,6 +25,11 @@ pub(crate) enum Object {
     /// Another arrangement of a relation.
     Index {
         plan: Arc<Plan>,
+        relation: RelationId,
+    },
+    /// Sent outside as it changes.
+    Sink {
+        def: Arc<SinkDef>,
         relation: RelationId,
     },
 }
@@ -53,12 +59,27 @@ impl Entry {
             Object::MaterializedView(_) => "materialized view",
             Object::View(_) => "view",
             Object::Index { .. } => "index",
+            Object::Sink { .. } => "sink",
         }
     }
 
     /// Whether it has rows of its own to read.
     pub(crate) fn is_kept(&self) -> bool {
-        !matches!(self.object, Object::View(_))
+        !matches!(self.object, Object::View(_) | Object::Sink { .. })
+    }
+
+    /// Whether queries may name it.
+    pub(crate) fn is_relation(&self) -> bool {
+        !matches!(self.object, Object::Index { .. } | Object::Sink { .. })
+    }
+
+    /// The columns that tell its rows apart, as far as is known.
+    pub(crate) fn key(&self) -> Vec<usize> {
+        match &self.object {
+            Object::Table(def) => def.primary_key.clone(),
+            Object::MaterializedView(plan) => plan.root.unique.first().cloned().unwrap_or_default(),
+            _ => vec![],
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A tick is closed as soon as the one before is done and there is input, or when the idle interval has passed; its number is the
 //! wall clock's millisecond, or one more than the last. How much input a tick takes follows how long the last ones ran.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 use datafusion::execution::SessionState as DataFusionState;
 
 use super::catalog::{Catalog, Entry, Object};
-use super::{EngineConfig, system};
+use super::feeds::{FeedMessage, Feeds};
+use super::{EngineConfig, Status, sinks, system};
 use crate::dataflow::{Ask, Runs, TableRows, TableShare, Watched, Workers};
 use crate::ingest::driver::{self, SourceHandle};
 use crate::model::codec::RowCodec;
 use crate::model::error::code;
-use crate::model::{InputBatch, Op, RelationId, RunSlice, SqlError, SqlResult, Tick};
+use crate::model::{BadRow, InputBatch, Op, RelationId, RunSlice, SqlError, SqlResult, Tick};
 use crate::plan::lir::Layout;
+use crate::sink::{SinkDef, SinkHandle};
 use crate::views::{Snapshot, Snapshots};
 
 /// An answer to come.
@@ -36,23 +38,36 @@ pub(crate) enum Request {
     /// Drop objects.
     Drop { make: Select, reply: Reply<SqlResult<()>> },
     /// Write rows; answered when the tick that holds them is published.
-    Write { relation: RelationId, rows: Vec<TableRows>, reply: Reply<SqlResult<Tick>> },
+    Write { relation: RelationId, rows: Vec<TableRows>, bad: Vec<BadRow>, reply: Reply<SqlResult<Tick>> },
     /// Close a tick over everything sent so far.
     Tick { reply: Reply<SqlResult<Tick>> },
     /// Ask every source to read to its end.
     FlushSources { reply: Reply<Vec<flume::Receiver<()>>> },
     /// What relations hold at the latest published tick.
     Snapshot { relations: Vec<RelationId>, system: bool, reply: Reply<SqlResult<Arc<Snapshots>>> },
-    /// Follow a relation's changes.
-    Subscribe {
-        relation: RelationId,
-        errors: bool,
-        snapshot: bool,
-        feed: flume::Sender<FeedMessage>,
-        reply: Reply<SqlResult<()>>,
-    },
+    /// Follow the changes of relations; answers the subscriber's number.
+    Subscribe { watched: Vec<Watched>, snapshot: bool, feed: flume::Sender<FeedMessage>, reply: Reply<SqlResult<u64>> },
+    /// Follow more and other relations by the same feed; those added begin with a snapshot, also when they are followed already.
+    Follow { subscriber: u64, add: Vec<RelationId>, remove: Vec<RelationId> },
+    /// How the engine is doing; `full` asks the workers too.
+    Status { full: bool, reply: Reply<SqlResult<Status>> },
+    /// Report every tick from now on.
+    Observe { reports: flume::Sender<TickReport>, reply: Reply<()> },
     /// Publish what there is and stop.
     Stop { reply: Reply<()> },
+}
+
+/// A tick that was published.
+#[derive(Clone, Copy, Debug)]
+pub struct TickReport {
+    /// The tick.
+    pub tick: Tick,
+    /// Rows it took in, bad ones too.
+    pub rows: usize,
+    /// How long the workers ran.
+    pub took: Duration,
+    /// When readers could see it.
+    pub published: Instant,
 }
 
 /// What to do when the name is taken.
@@ -63,21 +78,8 @@ pub(crate) enum Existing {
     Replace,
 }
 
-/// Changes of a relation up to and including a tick, since the message before.
-pub(crate) struct FeedMessage {
-    pub tick: Tick,
-    pub runs: Vec<RunSlice>,
-}
-
-struct Subscriber {
-    watched: Watched,
-    feed: flume::Sender<FeedMessage>,
-    /// What did not fit the channel: coalesced until it does.
-    pending: Vec<RunSlice>,
-}
-
-/// Rows a slow subscriber may be behind before it is cut off.
-const SUBSCRIBER_ROWS_MAX: usize = 4_000_000;
+/// How long stopping waits for sinks to deliver what they have.
+const SINK_FLUSH: Duration = Duration::from_secs(3);
 /// Rows a tick takes at least, and to begin with.
 const TICK_ROWS_MIN: usize = 1 << 13;
 
@@ -96,8 +98,8 @@ pub(crate) struct Coordinator {
     workers: Workers,
     channels: Channels,
     sources: BTreeMap<RelationId, SourceHandle>,
-    subscribers: Vec<Subscriber>,
-    watched: HashMap<Watched, usize>,
+    sinks: BTreeMap<RelationId, SinkHandle>,
+    feeds: Feeds,
     /// The latest published tick.
     published: Tick,
     /// The same, for whoever asks without waiting.
@@ -105,11 +107,14 @@ pub(crate) struct Coordinator {
     /// Input of the tick to come, per worker.
     shares: Vec<BTreeMap<RelationId, TableShare>>,
     pending_rows: usize,
+    /// When the first row of the tick to come was taken.
+    pending_since: Option<Instant>,
     next_worker: usize,
     sequence: u64,
     waiting: Vec<Reply<SqlResult<Tick>>>,
     rows_max: usize,
     counters: system::Counters,
+    observers: Vec<flume::Sender<TickReport>>,
 }
 
 impl Coordinator {
@@ -129,17 +134,19 @@ impl Coordinator {
             workers,
             channels,
             sources: BTreeMap::new(),
-            subscribers: vec![],
-            watched: HashMap::new(),
+            sinks: BTreeMap::new(),
+            feeds: Feeds::default(),
             published: 0,
             latest,
             shares,
             pending_rows: 0,
+            pending_since: None,
             next_worker: 0,
             sequence: 0,
             waiting: vec![],
             rows_max: TICK_ROWS_MIN,
             counters: system::Counters::default(),
+            observers: vec![],
         })
     }
 
@@ -152,6 +159,12 @@ impl Coordinator {
         }
         for source in std::mem::take(&mut self.sources).into_values() {
             source.stop();
+        }
+        // The feeds end here: sinks send what they have been told, then their threads do.
+        self.feeds = Feeds::default();
+        let until = Instant::now() + SINK_FLUSH;
+        for sink in std::mem::take(&mut self.sinks).into_values() {
+            sink.finish(until);
         }
     }
 
@@ -226,13 +239,18 @@ impl Coordinator {
         self.counters.input(table, rows.num_rows(), bad.len());
         let sequence = self.sequence;
         self.sequence += rows.num_rows() as u64 + bad.len() as u64;
-        self.pending_rows += rows.num_rows() + bad.len();
+        self.note_pending(rows.num_rows() + bad.len());
         let first_bad = sequence + rows.num_rows() as u64;
         let share = self.share(table);
         if rows.num_rows() > 0 {
             share.rows.push(TableRows { batch: rows, asks, sequence });
         }
         share.bad.extend(bad.into_iter().enumerate().map(|(at, row)| (row, first_bad + at as u64)));
+    }
+
+    fn note_pending(&mut self, rows: usize) {
+        self.pending_rows += rows;
+        self.pending_since.get_or_insert_with(Instant::now);
     }
 
     fn share(&mut self, table: RelationId) -> &mut TableShare {
@@ -258,8 +276,15 @@ impl Coordinator {
         self.published = tick;
         self.latest.store(tick, Ordering::Release);
         self.adapt(rows, took);
+        let report = TickReport { tick, rows, took, published: Instant::now() };
+        self.observers.retain(|observer| observer.try_send(report).is_ok());
         self.counters.tick(tick, rows, took);
-        self.publish(changes);
+        if let Some(since) = self.pending_since.take() {
+            self.counters.freshness.record(since.elapsed());
+        }
+        for unwatched in self.feeds.publish(tick, changes) {
+            self.workers.watch(unwatched, false)?;
+        }
         self.waiting.drain(..).for_each(|w| drop(w.send(Ok(tick))));
         Ok(())
     }
@@ -273,38 +298,6 @@ impl Coordinator {
         }
     }
 
-    fn publish(&mut self, changes: Vec<(Watched, Vec<RunSlice>)>) {
-        let tick = self.published;
-        let mut by_relation: HashMap<Watched, Vec<RunSlice>> = HashMap::new();
-        changes.into_iter().for_each(|(relation, runs)| by_relation.entry(relation).or_default().extend(runs));
-        let mut ended = vec![];
-        for (at, subscriber) in self.subscribers.iter_mut().enumerate() {
-            subscriber.pending.extend(by_relation.get(&subscriber.watched).into_iter().flatten().cloned());
-            let runs = std::mem::take(&mut subscriber.pending);
-            match subscriber.feed.try_send(FeedMessage { tick, runs }) {
-                Ok(()) => {}
-                Err(flume::TrySendError::Full(message)) => {
-                    subscriber.pending = message.runs;
-                    if subscriber.pending.iter().map(RunSlice::len).sum::<usize>() > SUBSCRIBER_ROWS_MAX {
-                        tracing::warn!("a subscriber is {SUBSCRIBER_ROWS_MAX} rows behind and is cut off");
-                        ended.push(at);
-                    }
-                }
-                Err(flume::TrySendError::Disconnected(_)) => ended.push(at),
-            }
-        }
-        for at in ended.into_iter().rev() {
-            let subscriber = self.subscribers.swap_remove(at);
-            if let Some(count) = self.watched.get_mut(&subscriber.watched) {
-                *count -= 1;
-                if *count == 0 {
-                    self.watched.remove(&subscriber.watched);
-                    drop(self.workers.watch(subscriber.watched, false));
-                }
-            }
-        }
-    }
-
     /// Serves a request. Errors are the workers' only; the client's go to the client.
     fn handle(&mut self, request: Request) -> SqlResult<()> {
         match request {
@@ -314,14 +307,8 @@ impl Coordinator {
                 let outcome = make(&catalog).and_then(|ids| ids.into_iter().try_for_each(|id| self.drop_object(id)));
                 drop(reply.send(outcome));
             }
-            Request::Write { relation, rows, reply } => {
-                for mut part in rows {
-                    part.sequence = self.sequence;
-                    self.sequence += part.batch.num_rows() as u64;
-                    self.pending_rows += part.batch.num_rows();
-                    self.counters.input(relation, part.batch.num_rows(), 0);
-                    self.share(relation).rows.push(part);
-                }
+            Request::Write { relation, rows, bad, reply } => {
+                self.write(relation, rows, bad);
                 self.waiting.push(reply);
             }
             Request::Tick { reply } => self.waiting.push(reply),
@@ -331,13 +318,36 @@ impl Coordinator {
             Request::Snapshot { relations, system, reply } => {
                 drop(reply.send(self.snapshot(&relations, system).map(Arc::new)))
             }
-            Request::Subscribe { relation, errors, snapshot, feed, reply } => {
-                let watched = if errors { Watched::Errors(relation) } else { Watched::Rows(relation) };
+            Request::Subscribe { watched, snapshot, feed, reply } => {
                 drop(reply.send(self.subscribe(watched, snapshot, feed)));
+            }
+            Request::Follow { subscriber, add, remove } => self.follow(subscriber, &add, &remove)?,
+            Request::Status { full, reply } => drop(reply.send(self.status(full))),
+            Request::Observe { reports, reply } => {
+                self.observers.push(reports);
+                reply.send(()).ok();
             }
             Request::Stop { reply } => drop(reply.send(()).ok()),
         }
         Ok(())
+    }
+
+    /// Takes rows a client waits for.
+    fn write(&mut self, relation: RelationId, rows: Vec<TableRows>, bad: Vec<BadRow>) {
+        let count = rows.iter().map(|part| part.batch.num_rows()).sum();
+        self.counters.input(relation, count, bad.len());
+        self.note_pending(count + bad.len());
+        for mut part in rows {
+            part.sequence = self.sequence;
+            self.sequence += part.batch.num_rows() as u64;
+            self.share(relation).rows.push(part);
+        }
+        if !bad.is_empty() {
+            let first = self.sequence;
+            self.sequence += bad.len() as u64;
+            let numbered = bad.into_iter().enumerate().map(|(at, row)| (row, first + at as u64));
+            self.share(relation).bad.extend(numbered);
+        }
     }
 
     fn current(&self) -> Arc<Catalog> {
@@ -378,7 +388,7 @@ impl Coordinator {
         match &entry.object {
             Object::Table(def) => self.workers.table(id, Arc::clone(def))?,
             Object::MaterializedView(plan) | Object::Index { plan, .. } => self.workers.view(id, Arc::clone(plan))?,
-            Object::View(_) => {}
+            Object::View(_) | Object::Sink { .. } => {}
         }
         if let Object::Table(def) = &entry.object
             && def.connector.is_some()
@@ -391,9 +401,22 @@ impl Coordinator {
                 }
             }
         }
+        if let Object::Sink { def, relation } = &entry.object {
+            self.start_sink(id, &entry.name, def, *relation)?;
+        }
         catalog.insert(entry);
         self.install(catalog);
         Ok(Some(id))
+    }
+
+    fn start_sink(&mut self, id: RelationId, name: &str, def: &Arc<SinkDef>, relation: RelationId) -> SqlResult<()> {
+        let catalog = self.current();
+        let from = catalog.by_id(relation).ok_or_else(|| SqlError::internal("a sink reads a relation"))?;
+        let (feed, messages) = flume::bounded(sinks::FEED_MESSAGES);
+        let handle = sinks::start(name, def, from, messages)?;
+        self.subscribe(vec![Watched::Rows(relation)], true, feed)?;
+        self.sinks.insert(id, handle);
+        Ok(())
     }
 
     fn replaceable(&self, catalog: &Catalog, existing: &Entry) -> SqlResult<()> {
@@ -418,8 +441,10 @@ impl Coordinator {
         if let Some(source) = self.sources.remove(&id) {
             source.stop();
         }
-        self.subscribers.retain(|s| !matches!(s.watched, Watched::Rows(r) | Watched::Errors(r) if r == id));
-        self.watched.retain(|w, _| !matches!(w, Watched::Rows(r) | Watched::Errors(r) if *r == id));
+        if let Some(sink) = self.sinks.remove(&id) {
+            sink.cancel();
+        }
+        self.feeds.end(id);
         self.shares.iter_mut().for_each(|s| drop(s.remove(&id)));
         if entry.is_kept() {
             self.workers.drop_relation(id)?;
@@ -460,28 +485,55 @@ impl Coordinator {
         if with_system {
             let sizes = self.workers.sizes()?;
             let sources: Vec<_> = self.sources.iter().map(|(id, s)| (*id, s.stats())).collect();
-            snapshots.system = system::relations(&catalog, &self.counters, errors, &sizes, &sources, self.published)?;
+            let sinks: Vec<_> = self.sinks.values().map(SinkHandle::status).collect();
+            snapshots.system =
+                system::relations(&catalog, &self.counters, errors, &sizes, &sources, &sinks, self.published)?;
         }
         Ok(snapshots)
     }
 
-    fn subscribe(&mut self, watched: Watched, snapshot: bool, feed: flume::Sender<FeedMessage>) -> SqlResult<()> {
-        if *self.watched.entry(watched).and_modify(|c| *c += 1).or_insert(1) == 1 {
-            self.workers.watch(watched, true)?;
+    fn subscribe(&mut self, watched: Vec<Watched>, snapshot: bool, feed: flume::Sender<FeedMessage>) -> SqlResult<u64> {
+        for first in self.feeds.watch(&watched) {
+            self.workers.watch(first, true)?;
         }
-        let mut pending = vec![];
-        if snapshot {
-            let runs = self.workers.snapshot(&[watched])?;
-            pending = runs.into_values().flatten().flatten().collect();
-        }
+        let snapshots = if snapshot { self.snapshots_of(&watched)? } else { vec![] };
         // The first message is the state at the published tick, or the word that the feed begins after it.
-        if let Err(flume::TrySendError::Full(message)) =
-            feed.try_send(FeedMessage { tick: self.published, runs: std::mem::take(&mut pending) })
-        {
-            pending = message.runs;
+        Ok(self.feeds.subscribe(self.published, watched, snapshots, feed))
+    }
+
+    fn follow(&mut self, subscriber: u64, add: &[RelationId], remove: &[RelationId]) -> SqlResult<()> {
+        let catalog = self.current();
+        let (alive, gone): (Vec<RelationId>, Vec<RelationId>) =
+            add.iter().partition(|id| catalog.by_id(**id).is_some_and(Entry::is_kept));
+        let added: Vec<Watched> = alive.into_iter().map(Watched::Rows).collect();
+        for first in self.feeds.add(subscriber, &added) {
+            self.workers.watch(first, true)?;
         }
-        self.subscribers.push(Subscriber { watched, feed, pending });
+        let snapshots = self.snapshots_of(&added)?;
+        self.feeds.deliver(subscriber, self.published, snapshots, &gone);
+        for last in self.feeds.remove(subscriber, remove) {
+            self.workers.watch(last, false)?;
+        }
         Ok(())
+    }
+
+    fn snapshots_of(&self, watched: &[Watched]) -> SqlResult<Vec<(Watched, Vec<RunSlice>)>> {
+        let mut runs = self.workers.snapshot(watched)?;
+        Ok(watched.iter().map(|w| (*w, runs.remove(w).into_iter().flatten().flatten().collect())).collect())
+    }
+
+    fn status(&self, full: bool) -> SqlResult<Status> {
+        let catalog = self.current();
+        let sources = self.sources.iter().map(|(id, source)| (*id, source.stats()));
+        let mut status = self.counters.status(&catalog, self.published, sources);
+        status.sinks = self.sinks.values().map(SinkHandle::status).collect();
+        if full {
+            status.operators = system::operator_sizes(&catalog, &self.workers.sizes()?);
+            let errors: Vec<Watched> = catalog.iter().filter(|e| e.is_kept()).map(|e| Watched::Errors(e.id)).collect();
+            let runs = self.workers.snapshot(&errors)?;
+            status.errors = Some(runs.into_values().map(system::live_rows).sum());
+        }
+        Ok(status)
     }
 }
 

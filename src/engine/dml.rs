@@ -15,10 +15,11 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use futures::TryStreamExt;
 
 use super::Engine;
-use super::api::Outcome;
+use super::api::{Answer, Outcome};
 use super::catalog::{Catalog, Object};
 use super::coordinator::{Existing, Request, asks};
 use super::planner::{self, ViewDef, statement_plan};
+use super::sinks;
 use crate::dataflow::TableRows;
 use crate::model::error::code;
 use crate::model::{Op, RelationId, SqlError, SqlResult, TableDef};
@@ -100,19 +101,19 @@ impl Engine {
         }
     }
 
-    fn table(&self, name: &str) -> SqlResult<(RelationId, Arc<TableDef>)> {
+    pub(super) fn table(&self, name: &str) -> SqlResult<(RelationId, Arc<TableDef>)> {
         let catalog = self.catalog();
         catalog.require_table(name).map(|(entry, def)| (entry.id, def))
     }
 
     async fn rows(&self, plan: LogicalPlan, parameters: &[ScalarValue], sql: &str) -> SqlResult<RecordBatch> {
-        let (schema, stream) = self.run_plan(plan, parameters, sql).await?;
+        let Answer { schema, stream, .. } = self.run_plan(plan, parameters, sql).await?;
         let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(|e| from_datafusion(e, sql))?;
         arrow::compute::concat_batches(&schema, &batches).map_err(|e| SqlError::internal(e.to_string()))
     }
 
     async fn write(&self, relation: RelationId, rows: Vec<TableRows>) -> SqlResult<()> {
-        self.ask(|reply| Request::Write { relation, rows, reply }).await?.map(drop)
+        self.ask(|reply| Request::Write { relation, rows, bad: vec![], reply }).await?.map(drop)
     }
 
     /// Makes what a CREATE statement says; nothing if it exists and that is fine.
@@ -121,7 +122,8 @@ impl Engine {
         let policy = match &statement.kind {
             StatementKind::CreateTable { if_not_exists: true, .. }
             | StatementKind::CreateView { if_not_exists: true, .. }
-            | StatementKind::CreateIndex { if_not_exists: true, .. } => Existing::Keep,
+            | StatementKind::CreateIndex { if_not_exists: true, .. }
+            | StatementKind::CreateSink { if_not_exists: true, .. } => Existing::Keep,
             StatementKind::CreateView { or_replace: true, .. } => Existing::Replace,
             _ => Existing::Refuse,
         };
@@ -159,8 +161,7 @@ pub(super) fn entry_of(
         StatementKind::CreateIndex { name, relation, columns, .. } => {
             planner::index(id, catalog, name.as_deref(), relation, columns, sql)
         }
-        StatementKind::CreateSink { .. } => Err(SqlError::unsupported("CREATE SINK is not available in this version")
-            .hint("read changes with COPY (SUBSCRIBE TO view) TO STDOUT")),
+        StatementKind::CreateSink { name, from, options, .. } => sinks::entry(id, catalog, name, from, options, sql),
         _ => Err(SqlError::unsupported("only CREATE statements are allowed in dataflow files")
             .hint("put queries and inserts into psql, or rows into a test's GIVEN")),
     }
@@ -184,7 +185,8 @@ fn to_drop(
             (ObjectKind::Source, Object::Table(def)) => def.append_only || def.connector.is_some(),
             (ObjectKind::View, Object::View(_))
             | (ObjectKind::MaterializedView, Object::MaterializedView(_))
-            | (ObjectKind::Index, Object::Index { .. }) => true,
+            | (ObjectKind::Index, Object::Index { .. })
+            | (ObjectKind::Sink, Object::Sink { .. }) => true,
             _ => false,
         };
         if !fits {

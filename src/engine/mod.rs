@@ -11,11 +11,17 @@ pub mod api;
 mod catalog;
 mod coordinator;
 mod dml;
+mod feeds;
+mod follow;
+mod intake;
+mod isolate;
 mod load;
 mod parameters;
 mod planner;
 mod prepared;
 mod query;
+mod sinks;
+pub mod status;
 mod system;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,10 +30,16 @@ use std::time::Duration;
 
 use datafusion::prelude::SessionContext;
 
-pub use api::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage, Transaction};
+pub use api::{
+    Answer, Database, Description, Outcome, Posted, RejectedRow, RelationSummary, RowsShape, SessionState,
+    Subscription, SubscriptionMessage, Transaction,
+};
+pub use coordinator::TickReport;
+pub use follow::{ChangeSet, Followed, FollowedPart, FollowedTick, Follower, Heard};
 pub use load::{Diagnostic, Script, check, explain};
 pub use parameters::parameter_types;
 pub use prepared::{Columns, Prepared, Reading};
+pub use status::Status;
 
 use crate::model::{Clock, InputBatch, RelationId, SqlError, SqlResult, Tick};
 use catalog::Catalog;
@@ -84,6 +96,8 @@ impl std::fmt::Debug for Shared {
 
 /// Input batches that may wait; sources stand still when it is full.
 const INPUT_BATCHES: usize = 256;
+/// Tick reports that may wait.
+pub const OBSERVED_TICKS: usize = 1 << 16;
 /// Requests that may wait.
 const REQUESTS: usize = 1024;
 
@@ -138,6 +152,22 @@ impl Engine {
             wait.recv_async().await.ok();
         }
         self.tick().await
+    }
+
+    /// Every tick from now on, as it is published; ends when the receiver is [`OBSERVED_TICKS`] behind or dropped.
+    pub async fn observe(&self) -> SqlResult<flume::Receiver<TickReport>> {
+        let (reports, receiver) = flume::bounded(OBSERVED_TICKS);
+        self.ask(|reply| Request::Observe { reports, reply }).await?;
+        Ok(receiver)
+    }
+
+    /// Makes the coordinator stand still: what a bench injects to see whether it would notice.
+    pub async fn stall(&self, time: Duration) -> SqlResult<()> {
+        let make = Box::new(move |_: &Catalog| {
+            std::thread::sleep(time);
+            Ok(vec![])
+        });
+        self.ask(|reply| Request::Drop { make, reply }).await?
     }
 
     /// Takes no more input, publishes what there is and stops the workers.

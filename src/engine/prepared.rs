@@ -3,7 +3,7 @@
 //! Guarantees: planning happens once per set of replaced views; what is built is what was planned, under the same ids. Connectors
 //! are left out: a prepared table is fed by whoever builds it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -17,7 +17,7 @@ use super::load::{Bench, Diagnostic, Placed, Script, ordered, plan_on};
 use super::planner::{self, statement_plan};
 use crate::dataflow::table_layout;
 use crate::model::error::code;
-use crate::model::{OnConflict, RelationId, SqlError, SqlResult, TableDef};
+use crate::model::{ConnectorDef, OnConflict, RelationId, SqlError, SqlResult, TableDef};
 use crate::plan::output::query_output;
 use crate::plan::parse::{output_name, parse};
 use crate::plan::statement::{Statement, StatementKind};
@@ -27,6 +27,8 @@ pub struct Prepared {
     /// The statements, each after those it names, with what they made.
     statements: Vec<(Statement, RelationId)>,
     bench: Bench,
+    /// What the tables' connector clauses said.
+    connectors: BTreeMap<String, ConnectorDef>,
 }
 
 /// What a relation of a [`Prepared`] looks like.
@@ -55,9 +57,12 @@ impl Prepared {
     /// Plans all objects of the scripts; or all that is wrong with them.
     pub fn new(scripts: &[Script]) -> Result<Prepared, Vec<Diagnostic>> {
         let mut placed = ordered(scripts)?;
+        let mut connectors = BTreeMap::new();
         for Placed { statement, .. } in &mut placed {
-            if let StatementKind::CreateTable { def, .. } = &mut statement.kind {
-                def.connector = None;
+            if let StatementKind::CreateTable { def, .. } = &mut statement.kind
+                && let Some(connector) = def.connector.take()
+            {
+                connectors.insert(def.name.clone(), connector);
             }
         }
         let nowhere = Script { path: Default::default(), text: String::new() };
@@ -65,7 +70,7 @@ impl Prepared {
         plan_on(&bench, scripts, &placed)?;
         let ids: Vec<RelationId> = bench.catalog().iter().map(|entry| entry.id).collect();
         let statements = placed.into_iter().map(|p| p.statement).zip(ids).collect();
-        Ok(Prepared { statements, bench })
+        Ok(Prepared { statements, bench, connectors })
     }
 
     /// The same with the named views standing as bags of rows with the views' columns, all nullable.
@@ -87,7 +92,36 @@ impl Prepared {
             };
             bench.insert(entry);
         }
-        Ok(Prepared { statements: self.statements.clone(), bench })
+        Ok(Prepared { statements: self.statements.clone(), bench, connectors: self.connectors.clone() })
+    }
+
+    /// The same with every view a plain one: its rows are what the batch engine makes of the tables.
+    pub fn plain(&self) -> SqlResult<Prepared> {
+        let bench = Bench::new()?;
+        let state = bench.context.state();
+        let mut statements = vec![];
+        for (statement, id) in &self.statements {
+            let mut statement = statement.clone();
+            match &mut statement.kind {
+                StatementKind::CreateView { materialized, .. } => *materialized = false,
+                StatementKind::CreateIndex { .. } => continue,
+                _ => {}
+            }
+            bench.insert(entry_of(&statement, *id, &bench.catalog(), &state)?);
+            statements.push((statement, *id));
+        }
+        Ok(Prepared { statements, bench, connectors: self.connectors.clone() })
+    }
+
+    /// What a table's connector clause said.
+    pub fn connector(&self, table: &str) -> Option<&ConnectorDef> {
+        self.connectors.get(table)
+    }
+
+    /// Names of the tables, sources and views in the order of making.
+    pub fn relations(&self) -> Vec<String> {
+        let catalog = self.bench.catalog();
+        catalog.iter().filter(|e| !matches!(e.object, Object::Index { .. })).map(|e| e.name.clone()).collect()
     }
 
     /// A table's or view's columns.

@@ -6,10 +6,11 @@ use std::sync::{Arc, RwLock};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
+use bytes::Bytes;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider, TableProvider, view::ViewTable};
 use datafusion::common::ParamValues;
 use datafusion::common::exec_err;
-use datafusion::execution::{SendableRecordBatchStream, SessionState as DataFusionState};
+use datafusion::execution::SessionState as DataFusionState;
 use datafusion::logical_expr::{ColumnarValue, LogicalPlan, TableType, Volatility, create_udf};
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -17,18 +18,21 @@ use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{Query, Statement as SqlStatement};
 
-use super::api::{Database, Description, Outcome, SessionState, Subscription, SubscriptionMessage};
+use super::api::{
+    Answer, Database, Description, Outcome, Posted, RelationSummary, RowsShape, SessionState, Subscription,
+    SubscriptionMessage,
+};
 use super::catalog::{Catalog, Entry, Object};
-use super::coordinator::{FeedMessage, Request};
+use super::coordinator::Request;
+use super::feeds::FeedMessage;
+use super::follow::{ChangeReader, Followed, Follower};
 use super::planner::{self, scanned, statement_plan};
-use super::{Engine, ask, system};
-use crate::model::codec::RowCodec;
+use super::{Engine, Status, ask, isolate, system};
+use crate::dataflow::Watched;
 use crate::model::error::code;
-use crate::model::snapshot::consolidate;
-use crate::model::{Changes, RelationId, RunSlice, SqlError, SqlResult, Tick};
+use crate::model::{RelationId, SqlError, SqlResult, Tick};
 use crate::plan::error::from_datafusion;
 use crate::plan::explain::explain;
-use crate::plan::lir::Layout;
 use crate::plan::now::bind_now;
 use crate::plan::output::query_output;
 use crate::plan::statement::{CursorOf, ExplainOf, ObjectKind, ShowKind, Statement, StatementKind, Subscribe};
@@ -96,12 +100,12 @@ impl Live {
 #[async_trait]
 impl SchemaProvider for Live {
     fn table_names(&self) -> Vec<String> {
-        self.now().iter().filter(|e| !matches!(e.object, Object::Index { .. })).map(|e| e.name.clone()).collect()
+        self.now().iter().filter(|e| e.is_relation()).map(|e| e.name.clone()).collect()
     }
 
     async fn table(&self, name: &str) -> datafusion::error::Result<Option<Arc<dyn TableProvider>>> {
         let catalog = self.now();
-        let Some(entry) = catalog.get(name).filter(|e| !matches!(e.object, Object::Index { .. })) else {
+        let Some(entry) = catalog.get(name).filter(|e| e.is_relation()) else {
             return Ok(None);
         };
         Ok(Some(match &entry.object {
@@ -170,12 +174,7 @@ impl Engine {
     }
 
     /// Runs a planned query over snapshots of all it scans, taken at one tick.
-    pub(super) async fn run_plan(
-        &self,
-        plan: LogicalPlan,
-        parameters: &[ScalarValue],
-        sql: &str,
-    ) -> SqlResult<(SchemaRef, SendableRecordBatchStream)> {
+    pub(super) async fn run_plan(&self, plan: LogicalPlan, parameters: &[ScalarValue], sql: &str) -> SqlResult<Answer> {
         let refused = |e| from_datafusion(e, sql);
         let plan = if parameters.is_empty() {
             plan
@@ -184,12 +183,16 @@ impl Engine {
         };
         let snapshots = self.snapshots(&plan).await?;
         let plan = bind_now(plan, snapshots.tick).map_err(refused)?;
-        let plan = bind_tick(plan, snapshots.tick).map_err(refused)?;
-        let state = self.state_with(snapshots);
-        let physical = state.create_physical_plan(&plan).await.map_err(refused)?;
-        let schema = physical.schema();
-        let stream = execute_stream(physical, state.task_ctx()).map_err(refused)?;
-        Ok((schema, stream))
+        let tick = snapshots.tick;
+        let plan = bind_tick(plan, tick).map_err(refused)?;
+        let (state, sql) = (self.state_with(snapshots), sql.to_string());
+        let (schema, stream) = isolate::run(async move {
+            let refused = |e| from_datafusion(e, &sql);
+            let physical = state.create_physical_plan(&plan).await.map_err(refused)?;
+            execute_stream(physical, state.task_ctx()).map_err(refused)
+        })
+        .await?;
+        Ok(Answer { tick, schema, stream })
     }
 
     async fn snapshots(&self, plan: &LogicalPlan) -> SqlResult<Arc<Snapshots>> {
@@ -211,10 +214,9 @@ impl Engine {
         state
     }
 
-    async fn select(&self, query: &Query, parameters: &[ScalarValue], sql: &str) -> SqlResult<Outcome> {
+    async fn select(&self, query: &Query, parameters: &[ScalarValue], sql: &str) -> SqlResult<Answer> {
         let plan = query_output(planner::logical_plan(&self.shared.context.state(), query, sql)?)?;
-        let (schema, stream) = self.run_plan(plan, parameters, sql).await?;
-        Ok(Outcome::Rows { schema, stream })
+        self.run_plan(plan, parameters, sql).await
     }
 
     async fn subscribe(&self, subscribe: &Subscribe) -> SqlResult<Outcome> {
@@ -225,14 +227,19 @@ impl Engine {
                 .hint("make it a MATERIALIZED VIEW"));
         }
         let (feed, messages) = flume::bounded::<FeedMessage>(64);
-        let (relation, snapshot) = (entry.id, subscribe.snapshot);
-        self.ask(|reply| Request::Subscribe { relation, errors: false, snapshot, feed, reply }).await??;
+        let (watched, snapshot) = (Watched::Rows(entry.id), subscribe.snapshot);
+        self.ask(|reply| Request::Subscribe { watched: vec![watched], snapshot, feed, reply }).await??;
         let (sender, receiver) = tokio::sync::mpsc::channel(16);
         let schema = Arc::clone(&entry.schema);
-        let decoder = Decoder::new(&entry.schema, &entry.layout)?;
+        let reader = ChangeReader::new(&entry.schema, &entry.layout)?;
         tokio::spawn(async move {
-            while let Ok(message) = messages.recv_async().await {
-                let Ok(changes) = decoder.decode(message.runs) else { break };
+            while let Ok(mut message) = messages.recv_async().await {
+                let part = message.parts.remove(&watched).unwrap_or_default();
+                if part.ended {
+                    break;
+                }
+                let runs = part.snapshot.unwrap_or(part.changes);
+                let Ok(changes) = reader.decode(runs).collect::<SqlResult<Vec<_>>>() else { break };
                 if sender.send(SubscriptionMessage { tick: message.tick, changes }).await.is_err() {
                     break;
                 }
@@ -269,7 +276,7 @@ impl Engine {
             ShowKind::Views => named(&|e| e.kind() == "view"),
             ShowKind::MaterializedViews => named(&|e| e.kind() == "materialized view"),
             ShowKind::Sources => named(&|e| matches!(&e.object, Object::Table(def) if def.connector.is_some())),
-            ShowKind::Sinks => rows_of(&["Name"], vec![]),
+            ShowKind::Sinks => named(&|e| e.kind() == "sink"),
             ShowKind::Indexes(on) => {
                 let relation = on.as_deref().map(|n| catalog.require(n).map(|e| e.id)).transpose()?;
                 let on = |e: &Entry| matches!(&e.object, Object::Index { relation: r, .. } if relation.is_none_or(|id| id == *r));
@@ -338,7 +345,10 @@ impl Database for Engine {
         match &statement.kind {
             StatementKind::Query(query)
             | StatementKind::CopyTo { query, .. }
-            | StatementKind::Declare { of: CursorOf::Query(query), .. } => self.select(query, parameters, sql).await,
+            | StatementKind::Declare { of: CursorOf::Query(query), .. } => {
+                let Answer { schema, stream, .. } = self.select(query, parameters, sql).await?;
+                Ok(Outcome::Rows { schema, stream })
+            }
             StatementKind::Insert(dml) => self.insert(dml, parameters, sql).await,
             StatementKind::Update(dml) => self.update(dml, parameters, sql).await,
             StatementKind::Delete(dml) => self.delete(dml, parameters, sql).await,
@@ -359,8 +369,8 @@ impl Database for Engine {
                 done("CREATE INDEX")
             }
             StatementKind::CreateSink { .. } => {
-                Err(SqlError::unsupported("CREATE SINK is not available in this version")
-                    .hint("read changes with COPY (SUBSCRIBE TO view) TO STDOUT"))
+                self.create(statement).await?;
+                done("CREATE SINK")
             }
             StatementKind::Drop { kind, names, if_exists, cascade } => {
                 self.drop_objects(*kind, names, *if_exists, *cascade).await?;
@@ -382,6 +392,51 @@ impl Database for Engine {
             }
             _ => Err(SqlError::unsupported(format!("statement not supported: {sql}"))),
         }
+    }
+
+    async fn query(&self, query: &Query, parameters: &[ScalarValue], sql: &str) -> SqlResult<Answer> {
+        self.select(query, parameters, sql).await
+    }
+
+    async fn read(&self, plan: LogicalPlan) -> SqlResult<Answer> {
+        self.run_plan(query_output(plan)?, &[], "").await
+    }
+
+    async fn post_rows(&self, table: &str, body: Bytes, shape: RowsShape, partial: bool) -> SqlResult<Posted> {
+        self.post(table, body, shape, partial).await
+    }
+
+    fn relations(&self) -> Vec<RelationSummary> {
+        let catalog = self.catalog();
+        let live = catalog.iter().filter(|e| e.is_relation()).map(|entry| RelationSummary {
+            name: entry.name.clone(),
+            kind: entry.kind(),
+            schema: Arc::clone(&entry.schema),
+            key: entry.key(),
+            depends_on: entry.depends_on.iter().filter_map(|d| catalog.by_id(*d)).map(|e| e.name.clone()).collect(),
+            is_kept: entry.is_kept(),
+        });
+        let system = system::SCHEMAS.iter().map(|(name, schema)| RelationSummary {
+            name: format!("trueup.{name}"),
+            kind: "system",
+            schema: Arc::clone(schema),
+            key: vec![],
+            depends_on: vec![],
+            is_kept: false,
+        });
+        live.chain(system).collect()
+    }
+
+    async fn status(&self, full: bool) -> SqlResult<Status> {
+        self.ask(|reply| Request::Status { full, reply }).await?
+    }
+
+    fn followed(&self, name: &str) -> SqlResult<Followed> {
+        Engine::followed(self, name)
+    }
+
+    async fn follow(&self) -> SqlResult<Follower> {
+        Engine::follow(self).await
     }
 
     async fn copy_in(&self, table: &str, columns: &[String], rows: RecordBatch) -> SqlResult<u64> {
@@ -434,34 +489,6 @@ fn bind_tick(plan: LogicalPlan, tick: Tick) -> datafusion::error::Result<Logical
     };
     let bound = plan.transform_up_with_subqueries(|node| node.map_expressions(|e| e.transform_up(bind)))?.data;
     bound.recompute_schema()
-}
-
-/// Runs to changes.
-struct Decoder {
-    schema: SchemaRef,
-    codec: RowCodec,
-    positions: Vec<usize>,
-}
-
-impl Decoder {
-    fn new(schema: &SchemaRef, layout: &Layout) -> SqlResult<Decoder> {
-        let fields: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
-        let codec = RowCodec::new(&layout.fields(schema), layout.key.len())?;
-        Ok(Decoder { schema: Arc::new(Schema::new(fields)), codec, positions: layout.positions() })
-    }
-
-    fn decode(&self, runs: Vec<RunSlice>) -> SqlResult<Vec<Changes>> {
-        let parts = runs.into_iter().map(|r| vec![r]).collect();
-        let mut changes = vec![];
-        for block in consolidate(parts, 8192) {
-            let columns = self.codec.decode(block.iter().map(|(_, row, _)| row))?;
-            let columns: Vec<ArrayRef> = self.positions.iter().map(|p| Arc::clone(&columns[*p])).collect();
-            let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
-                .map_err(|e| SqlError::internal(e.to_string()))?;
-            changes.push(Changes { batch, diffs: block.diffs });
-        }
-        Ok(changes)
-    }
 }
 
 const DESCRIBE: [&str; 4] = ["Name", "Type", "Nullable", "Key"];

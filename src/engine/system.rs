@@ -7,9 +7,11 @@ use std::time::Duration;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::catalog::{Catalog, Object};
-use crate::dataflow::Size;
+use super::catalog::{Catalog, Entry, Object};
+use super::status::{Freshness, OperatorSize, SinkStatus, SourceStatus, Status, TableInput};
+use crate::dataflow::{Runs, Size};
 use crate::ingest::driver::SourceStats;
+use crate::model::snapshot::consolidate;
 use crate::model::{RelationId, SqlError, SqlResult, Tick};
 use crate::views::Snapshot;
 
@@ -21,6 +23,7 @@ pub(crate) struct Counters {
     ticks: u64,
     rows: u64,
     last: Option<(Tick, usize, Duration)>,
+    pub freshness: Freshness,
 }
 
 impl Counters {
@@ -35,7 +38,64 @@ impl Counters {
         self.rows += rows as u64;
         self.last = Some((tick, rows, took));
     }
+
+    /// What is known without asking the workers.
+    pub(crate) fn status(
+        &self,
+        catalog: &Catalog,
+        tick: Tick,
+        sources: impl Iterator<Item = (RelationId, SourceStats)>,
+    ) -> Status {
+        let name = |id: &RelationId| catalog.by_id(*id).map_or(String::new(), |e| e.name.clone());
+        let input =
+            |(id, (rows, bad)): (&RelationId, &(u64, u64))| TableInput { table: name(id), rows: *rows, bad_rows: *bad };
+        let source = |(id, stats): (RelationId, SourceStats)| {
+            let (rows, bad_rows) = self.input.get(&id).copied().unwrap_or_default();
+            let SourceStats { position, lag_bytes, finished, error, .. } = stats;
+            let connector = catalog.by_id(id).map_or("", connector).to_string();
+            SourceStatus { relation: name(&id), connector, rows, bad_rows, position, lag_bytes, finished, error }
+        };
+        Status {
+            tick,
+            ticks: self.ticks,
+            rows: self.rows,
+            tables: self.input.iter().filter(|(id, _)| catalog.by_id(**id).is_some()).map(input).collect(),
+            sources: sources.map(source).collect(),
+            freshness: self.freshness.clone(),
+            ..Status::default()
+        }
+    }
 }
+
+fn connector(entry: &Entry) -> &str {
+    match &entry.object {
+        Object::Table(def) => def.connector.as_ref().map_or("", |c| c.name.as_str()),
+        _ => "",
+    }
+}
+
+/// What operators keep, added up per relation.
+pub(crate) fn operator_sizes(catalog: &Catalog, sizes: &[(usize, Size)]) -> Vec<OperatorSize> {
+    let mut by_relation: BTreeMap<RelationId, (u64, u64)> = BTreeMap::new();
+    for (_, size) in sizes {
+        let (rows, bytes) = by_relation.entry(size.relation).or_default();
+        *rows += size.rows as u64;
+        *bytes += size.bytes as u64;
+    }
+    let named = |(id, (rows, bytes)): (RelationId, (u64, u64))| {
+        catalog.by_id(id).map(|entry| OperatorSize { relation: entry.name.clone(), rows, bytes })
+    };
+    by_relation.into_iter().filter_map(named).collect()
+}
+
+/// How many rows some runs come to.
+pub(crate) fn live_rows(runs: Runs) -> u64 {
+    let of_block = |block: crate::model::RowBuf| block.iter().map(|(_, _, diff)| diff.max(0) as u64).sum::<u64>();
+    consolidate(runs, ERROR_BLOCK_ROWS).map(of_block).sum()
+}
+
+/// Error rows counted at a time.
+const ERROR_BLOCK_ROWS: usize = 8192;
 
 /// Names and columns of the system relations.
 pub(crate) static SCHEMAS: LazyLock<Vec<(&'static str, SchemaRef)>> = LazyLock::new(|| {
@@ -84,6 +144,23 @@ pub(crate) static SCHEMAS: LazyLock<Vec<(&'static str, SchemaRef)>> = LazyLock::
                 ("bad_rows", int.clone()),
                 ("position", text.clone()),
                 ("finished", flag),
+                ("lag_bytes", int.clone()),
+                ("error", text.clone()),
+            ]),
+        ),
+        (
+            "sinks",
+            schema(&[
+                ("name", text.clone()),
+                ("relation", text.clone()),
+                ("connector", text.clone()),
+                ("state", text.clone()),
+                ("pending", int.clone()),
+                ("delivered", int.clone()),
+                ("rejected", int.clone()),
+                ("retries", int.clone()),
+                ("delivered_tick", tick.clone()),
+                ("last_error", text.clone()),
             ]),
         ),
         (
@@ -114,6 +191,7 @@ pub(crate) fn relations(
     errors: Vec<(String, Snapshot)>,
     sizes: &[(usize, Size)],
     sources: &[(RelationId, SourceStats)],
+    sinks: &[SinkStatus],
     tick: Tick,
 ) -> SqlResult<HashMap<String, RecordBatch>> {
     let name = |id: RelationId| catalog.by_id(id).map_or("", |e| e.name.as_str());
@@ -137,10 +215,7 @@ pub(crate) fn relations(
                 ints(sizes.iter().map(|(_, s)| s.bytes as i64)),
             ],
             "sources" => {
-                let connector = |id: RelationId| match catalog.by_id(id).map(|e| &e.object) {
-                    Some(Object::Table(def)) => def.connector.as_ref().map_or("", |c| c.name.as_str()),
-                    _ => "",
-                };
+                let connector = |id: RelationId| catalog.by_id(id).map_or("", connector);
                 vec![
                     texts(sources.iter().map(|(id, _)| name(*id))),
                     texts(sources.iter().map(|(id, _)| connector(*id))),
@@ -148,8 +223,22 @@ pub(crate) fn relations(
                     ints(sources.iter().map(|(id, _)| counters.input.get(id).map_or(0, |c| c.1 as i64))),
                     texts(sources.iter().map(|(_, s)| s.position.as_str())),
                     Arc::new(BooleanArray::from_iter(sources.iter().map(|(_, s)| Some(s.finished)))),
+                    Arc::new(Int64Array::from_iter(sources.iter().map(|(_, s)| s.lag_bytes.map(|b| b as i64)))),
+                    Arc::new(StringArray::from_iter(sources.iter().map(|(_, s)| s.error.as_deref()))),
                 ]
             }
+            "sinks" => vec![
+                texts(sinks.iter().map(|s| s.name.as_str())),
+                texts(sinks.iter().map(|s| s.relation.as_str())),
+                texts(sinks.iter().map(|s| s.connector)),
+                texts(sinks.iter().map(|s| s.state.name())),
+                ints(sinks.iter().map(|s| s.pending as i64)),
+                ints(sinks.iter().map(|s| s.delivered as i64)),
+                ints(sinks.iter().map(|s| s.rejected as i64)),
+                ints(sinks.iter().map(|s| s.retries as i64)),
+                Arc::new(UInt64Array::from_iter(sinks.iter().map(|s| s.delivered_tick))),
+                Arc::new(StringArray::from_iter(sinks.iter().map(|s| s.last_error.as_deref()))),
+            ],
             _ => {
                 let (_, rows, took) = counters.last.unwrap_or_default();
                 vec![

@@ -33,13 +33,16 @@ impl InputFolder {
     /// # Errors
     /// A folder that can't be read or has no such file, two files for one table.
     pub fn open(folder: &Path, follow: bool) -> SqlResult<InputFolder> {
-        let failed = |reason: String| SqlError::new(code::IO_ERROR, format!("input folder {}: {reason}", folder.display()));
+        let failed =
+            |reason: String| SqlError::new(code::IO_ERROR, format!("input folder {}: {reason}", folder.display()));
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(folder).map_err(|error| failed(error.to_string()))? {
             let path = entry.map_err(|error| failed(error.to_string()))?.path();
             let ending = path.extension().and_then(|ending| ending.to_str());
             let encode = ENDINGS.iter().find(|(known, _)| Some(*known) == ending).map(|(_, encode)| *encode);
-            let (Some(encode), Some(table)) = (encode, path.file_stem().and_then(|stem| stem.to_str())) else { continue };
+            let (Some(encode), Some(table)) = (encode, path.file_stem().and_then(|stem| stem.to_str())) else {
+                continue;
+            };
             let Some(text) = path.to_str() else { return Err(failed(format!("{} is no text", path.display()))) };
             let file = File { path: text.to_string(), encode, used: false };
             if let Some(other) = files.insert(table.to_string(), file) {
@@ -60,9 +63,12 @@ impl InputFolder {
         };
         file.used = true;
         let mode = if self.follow { "follow" } else { "once" };
-        let mut options = BTreeMap::from([("path".to_string(), file.path.clone()), ("mode".to_string(), mode.to_string())]);
+        let mut options =
+            BTreeMap::from([("path".to_string(), file.path.clone()), ("mode".to_string(), mode.to_string())]);
         // How the table's own CSV files are written is how these are.
-        if let Some(own) = table.connector.as_ref().filter(|own| own.encode == Some(Encode::Csv) && file.encode == Encode::Csv) {
+        if let Some(own) =
+            table.connector.as_ref().filter(|own| own.encode == Some(Encode::Csv) && file.encode == Encode::Csv)
+        {
             let kept = own.options.iter().filter(|(key, _)| ["header", "delimiter", "null"].contains(&key.as_str()));
             options.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
         }
@@ -109,7 +115,10 @@ mod tests {
             input.feed(def);
         }
         let orders = orders.connector.expect("a connector");
-        assert_eq!((orders.name.as_str(), orders.encode, orders.options["mode"].as_str()), ("file", Some(Encode::Json), "follow"));
+        assert_eq!(
+            (orders.name.as_str(), orders.encode, orders.options["mode"].as_str()),
+            ("file", Some(Encode::Json), "follow")
+        );
         assert!(orders.options["path"].ends_with("orders.ndjson"));
         assert_eq!(refunds.connector.expect("a connector").encode, Some(Encode::Csv));
         assert_eq!(payments.connector, None);

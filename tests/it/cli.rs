@@ -36,9 +36,15 @@ fn exit_codes_tell_refused_input_from_wrong_usage() {
 #[test]
 fn every_command_helps_with_an_example() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for command in
-        [&["--help"][..], &["run", "--help"], &["check", "--help"], &["test", "--help"], &["explain", "--help"], &["sim", "--help"]]
-    {
+    for command in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["check", "--help"],
+        &["test", "--help"],
+        &["bench", "--help"],
+        &["explain", "--help"],
+        &["sim", "--help"],
+    ] {
         let output = trueup(command, folder.path());
         assert_eq!(output.status.code(), Some(0), "{command:?}");
         assert!(text(&output.stdout).contains("Example"), "{command:?}");
@@ -49,7 +55,8 @@ fn every_command_helps_with_an_example() {
 fn sim_writes_the_same_files_for_the_same_seed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (out, seed) in [("a", "7"), ("b", "7"), ("c", "8")] {
-        let arguments = ["sim", "--orders", "100", "--seed", seed, "--set", "history=20", "--out", out, "--truth", "truth"];
+        let arguments =
+            ["sim", "--orders", "100", "--seed", seed, "--set", "history=20", "--out", out, "--truth", "truth"];
         let output = trueup(&arguments, folder.path());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         assert!(text(&output.stdout).starts_with("raw_web_orders="), "{}", text(&output.stdout));

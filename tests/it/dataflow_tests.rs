@@ -314,7 +314,8 @@ fn every_mistake_in_a_test_file_is_named_with_its_place() {
         ./shop.test.sql:4:1: syntax error at or near "SELECT"
           hint: expected GIVEN, TICK, NOW, EXPECT, INSERT, UPDATE, DELETE, a row, a comment or "-- test: name"
         ./shop.test.sql:5:2: invalid JSON: key must be a string
-    "#]].assert_eq(&all);
+    "#]]
+    .assert_eq(&all);
 }
 
 #[test]

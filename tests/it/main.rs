@@ -1,13 +1,18 @@
 //! Integration tests: the engine in process, the program and the protocol with real clients, the tree's shape.
 
 mod bank;
+mod bench;
 mod cli;
+mod dashboards;
 mod dataflow_tests;
 mod harness;
+mod http;
 mod live;
 mod oracle;
 mod pgwire;
 mod plans;
+mod real_data;
+mod sink;
 mod smoke;
 mod tables;
 mod tidy;

@@ -4,19 +4,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of the data's way, each with those it may name. What is not listed is refused.
-const MAY_NAME: [(&str, &[&str]); 11] = [
+const MAY_NAME: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("connect", &["model"]),
     ("ingest", &["model", "connect"]),
     ("plan", &["model"]),
     ("views", &["model"]),
+    // Sinks are handed their feeds; they know nothing of the engine.
+    ("sink", &["model", "views"]),
     ("dataflow", &["model", "plan", "views"]),
-    ("engine", &["model", "connect", "ingest", "plan", "views", "dataflow"]),
+    ("engine", &["model", "connect", "ingest", "plan", "views", "sink", "dataflow"]),
     ("testing", &["model", "ingest", "plan", "engine"]),
+    ("bench", &["model", "ingest", "engine"]),
     // The servers parse statements and ask the engine; what a statement means is not theirs.
     ("serve", &["model", "views", "plan", "engine"]),
     ("config", &["model"]),
-    ("app", &["model", "connect", "ingest", "plan", "views", "dataflow", "engine", "testing", "serve", "config"]),
+    (
+        "app",
+        &["model", "connect", "ingest", "plan", "views", "dataflow", "engine", "testing", "bench", "serve", "config"],
+    ),
 ];
 
 /// Files longer than this want splitting.

@@ -14,7 +14,7 @@ use trueup::model::TableDef;
 use super::harness::{rows, start};
 
 /// Channels, model and order state; what is built on them is tested beside its SQL.
-fn scripts() -> Vec<Script> {
+pub fn scripts() -> Vec<Script> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dataflows");
     let paths = ["channels", "model.sql", "reference.sql", "order_state.sql"].map(|name| folder.join(name));
     sql_files(&paths).expect("the shipped dataflows are there")
@@ -31,7 +31,7 @@ fn config(seed: u64) -> WorldConfig {
 }
 
 /// An engine with the dataflows, its tables fed as said, and everything read.
-async fn settled(workers: usize, feed: impl FnMut(&mut TableDef)) -> Engine {
+pub async fn settled(workers: usize, feed: impl FnMut(&mut TableDef)) -> Engine {
     let engine = start(workers);
     engine.load_fed(&scripts(), feed).await.unwrap_or_else(|findings| panic!("{}", findings[0]));
     engine.flush().await.expect("everything is read");
@@ -73,7 +73,8 @@ pub fn line(order: &OrderTruth) -> String {
         order.net_minor,
     ];
     let units = [order.units, order.shipped_units, order.delivered_units, order.returned_units];
-    let mut fields = vec![order.order_id.clone(), order.channel.to_string(), order.status.to_string(), order.currency.to_string()];
+    let mut fields =
+        vec![order.order_id.clone(), order.channel.to_string(), order.status.to_string(), order.currency.to_string()];
     fields.extend(money.map(major));
     fields.extend(units.map(|units| units.to_string()));
     fields.join("|")

@@ -67,7 +67,18 @@ pub(super) const CURRENCIES: [(&str, i64); 5] =
     [("USD", 7100), ("EUR", 7700), ("GBP", 9000), ("JPY", 48), ("HKD", 910)];
 
 pub(super) const REGIONS: [&str; 12] = [
-    "广东省", "浙江省", "江苏省", "上海", "北京", "四川省", "湖北省", "山东省", "福建省", "河南省", "湖南省", "辽宁省",
+    "广东省",
+    "浙江省",
+    "江苏省",
+    "上海",
+    "北京",
+    "四川省",
+    "湖北省",
+    "山东省",
+    "福建省",
+    "河南省",
+    "湖南省",
+    "辽宁省",
 ];
 
 /// Regions abroad, with the hours their clocks are ahead of UTC.

@@ -273,7 +273,8 @@ impl Curve {
 
     /// The load at a moment, in thousandths of the usual one.
     pub fn permille(&self, since_start_ms: i64) -> i64 {
-        let between = |from: i64, to: i64, at_ms: i64, length_s: i64| from + (to - from) * at_ms / (length_s * 1000).max(1);
+        let between =
+            |from: i64, to: i64, at_ms: i64, length_s: i64| from + (to - from) * at_ms / (length_s * 1000).max(1);
         let mut at_ms = since_start_ms.rem_euclid(self.wave_s() * 1000);
         if at_ms < self.quiet_s * 1000 {
             return 1000;

@@ -65,7 +65,8 @@ impl Dice {
 
 /// Sixty-four bits that look like chance: the finaliser of SplitMix64 over the mixed inputs.
 pub(super) fn mixed(seed: u64, number: u64, concern: Concern) -> u64 {
-    let mut bits = seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (concern as u64).wrapping_mul(0xd1b5_4a32_d192_ed03);
+    let mut bits =
+        seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (concern as u64).wrapping_mul(0xd1b5_4a32_d192_ed03);
     bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ bits >> 31

@@ -35,7 +35,11 @@ pub(super) fn touch(config: &WorldConfig, wanted: StreamSet, story: &Story, out:
     {
         for _ in 0..dice.between(1, 4) {
             // Half of them in the last hour, the others within ten days.
-            let before_ms = if dice.chance(0.5) { dice.between(SECOND_MS, 60 * MINUTE_MS) } else { dice.between(SECOND_MS, 10 * DAY_MS) };
+            let before_ms = if dice.chance(0.5) {
+                dice.between(SECOND_MS, 60 * MINUTE_MS)
+            } else {
+                dice.between(SECOND_MS, 10 * DAY_MS)
+            };
             let (clicked, campaign) = (dice.chance(0.6), catalogue::campaign(&mut dice));
             let buyer = Value::Code(story.channel.buyer_prefix(), buyer);
             send(buyer, clicked, campaign, product, story.placed_ms - before_ms, dice.between(1, 50));
@@ -103,7 +107,10 @@ pub(super) fn settle(config: &WorldConfig, wanted: StreamSet, story: &Story, out
             Ok(index) => (Some(payment_id(story, index)), None),
             Err(index) => (None, Some(refund_id(story, index))),
         };
-        let id = payment.as_ref().or(refund.as_ref()).map(|id| format!("s:{id}{}", if refund.is_some() { ":r" } else { "" }));
+        let id = payment
+            .as_ref()
+            .or(refund.as_ref())
+            .map(|id| format!("s:{id}{}", if refund.is_some() { ":r" } else { "" }));
         let row = |version: i64, minor: i64| {
             vec![
                 id.clone().map_or(Value::Null, Value::text),

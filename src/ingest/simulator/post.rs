@@ -82,7 +82,8 @@ impl Post<'_> {
         }
         let again_ms = self.dice.chance(self.faults.duplicated).then(|| self.dice.between(0, 30 * SECOND_MS));
         let flaws = flaws(stream);
-        let flaw = (!flaws.is_empty() && self.dice.chance(self.faults.malformed)).then(|| self.dice.pick_at(flaws.len()));
+        let flaw =
+            (!flaws.is_empty() && self.dice.chance(self.faults.malformed)).then(|| self.dice.pick_at(flaws.len()));
         let corrected_ms = flaw.map(|_| self.dice.between(2 * SECOND_MS, 30 * SECOND_MS));
         if !self.wanted.has(stream) {
             return;

@@ -3,9 +3,7 @@
 //! Spend of the past week is restated in the first ten minutes; today's grows every minute. Exchange rates come a day ahead. The stock
 //! of the hot product is a tenth less than a wave will ask for.
 
-use super::catalogue::{
-    CAMPAIGNS, CURRENCIES, HOT_PRODUCT, PRODUCTS, Wishes, category, orders_per_wave, price_minor,
-};
+use super::catalogue::{CAMPAIGNS, CURRENCIES, HOT_PRODUCT, PRODUCTS, Wishes, category, orders_per_wave, price_minor};
 use super::config::WorldConfig;
 use super::dice::{Concern, Dice};
 use super::story::{DAY_MS, MINUTE_MS};

@@ -55,7 +55,10 @@ pub(super) enum RefundEnd {
     Failed(i64),
     Succeeded(i64),
     /// The money went, and came back.
-    Reversed { paid_ms: i64, back_ms: i64 },
+    Reversed {
+        paid_ms: i64,
+        back_ms: i64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -169,7 +172,8 @@ impl Author<'_> {
         if matches!(channel, Channel::Web) && self.dice.chance(self.faults.orphaned) {
             let amount_minor = story.amount_minor(placed_ms);
             let end = PaymentEnd::Captured(pays_ms);
-            story.orphan = Some(Payment { method: "card", amount_minor, created_ms: pays_ms, in_two_steps: false, end });
+            story.orphan =
+                Some(Payment { method: "card", amount_minor, created_ms: pays_ms, in_two_steps: false, end });
         }
         story
     }
@@ -194,7 +198,12 @@ impl Author<'_> {
                 provider = dice.share(&[(Provider::Channel, 50), (Provider::Stripe, 30), (Provider::Adyen, 20)]);
             }
             Channel::Pos => {
-                (region, currency) = dice.share(&[(("CN01", "CNY"), 40), (("CN02", "CNY"), 30), (("HK01", "HKD"), 20), (("JP01", "JPY"), 10)]);
+                (region, currency) = dice.share(&[
+                    (("CN01", "CNY"), 40),
+                    (("CN02", "CNY"), 30),
+                    (("HK01", "HKD"), 20),
+                    (("JP01", "JPY"), 10),
+                ]);
             }
             _ => {}
         }
@@ -287,8 +296,15 @@ impl Author<'_> {
         };
         let owed_minor = story.amount_minor(pays_ms);
         if story.channel == Channel::Pos {
-            let end = if story.cancelled_ms.is_some() { PaymentEnd::Voided(pays_ms) } else { PaymentEnd::Captured(pays_ms) };
-            story.payments.push(Payment { method, amount_minor: owed_minor, created_ms: pays_ms, in_two_steps: false, end });
+            let end =
+                if story.cancelled_ms.is_some() { PaymentEnd::Voided(pays_ms) } else { PaymentEnd::Captured(pays_ms) };
+            story.payments.push(Payment {
+                method,
+                amount_minor: owed_minor,
+                created_ms: pays_ms,
+                in_two_steps: false,
+                end,
+            });
             return;
         }
         if can_step && self.dice.chance(self.faults.failed) {
@@ -373,7 +389,8 @@ impl Author<'_> {
             PaymentEnd::Captured(paid_ms) => Some(paid_ms),
             _ => None,
         };
-        let Some((payment, paid_ms)) = story.payments.iter().enumerate().find_map(|(at, of)| Some((at, captured(of)?))) else {
+        let Some((payment, paid_ms)) = story.payments.iter().enumerate().find_map(|(at, of)| Some((at, captured(of)?)))
+        else {
             return;
         };
         let is_serial = story.buyer.is_some_and(|buyer| buyer <= SERIAL_REFUNDERS);
@@ -404,7 +421,14 @@ impl Author<'_> {
         }
     }
 
-    fn give_back(&mut self, story: &mut Story, payment: usize, line: Option<usize>, amount_minor: i64, requested_ms: i64) {
+    fn give_back(
+        &mut self,
+        story: &mut Story,
+        payment: usize,
+        line: Option<usize>,
+        amount_minor: i64,
+        requested_ms: i64,
+    ) {
         let settled_ms = requested_ms + self.dice.between(SECOND_MS, MINUTE_MS);
         let can_reverse =
             story.provider == Provider::Adyen || (story.channel == Channel::Web && story.provider == Provider::Channel);
@@ -424,14 +448,23 @@ impl Author<'_> {
             // A till gives money back at once. This after-sale API only knows approved and done; Adyen-like news of a refund is its end.
             (Channel::Pos, _) => end = RefundEnd::Succeeded(requested_ms),
             (Channel::Douyin, RefundEnd::Failed(_)) => end = RefundEnd::Requested,
-            _ if story.provider == Provider::Adyen && end == RefundEnd::Requested => end = RefundEnd::Failed(settled_ms),
+            _ if story.provider == Provider::Adyen && end == RefundEnd::Requested => {
+                end = RefundEnd::Failed(settled_ms)
+            }
             _ => {}
         }
         // Platforms that refund sub-orders split what is for the whole order.
         if line.is_none() && matches!(story.channel, Channel::Tmall | Channel::Douyin | Channel::Pos) {
             for line in 0..story.lines.len() {
                 let amount_minor = story.line_minor(&story.lines[line], i64::MAX);
-                story.refunds.push(Refund { chargeback: false, payment, line: Some(line), amount_minor, requested_ms, end });
+                story.refunds.push(Refund {
+                    chargeback: false,
+                    payment,
+                    line: Some(line),
+                    amount_minor,
+                    requested_ms,
+                    end,
+                });
             }
             return;
         }

@@ -324,13 +324,9 @@ impl Stream {
                 ("list_price", Money),
                 ("currency", Text),
             ],
-            Stream::Stock => &[
-                ("product_id", Text),
-                ("warehouse", Text),
-                ("version", Int),
-                ("on_hand", Int),
-                ("updated_at", Time),
-            ],
+            Stream::Stock => {
+                &[("product_id", Text), ("warehouse", Text), ("version", Int), ("on_hand", Int), ("updated_at", Time)]
+            }
             Stream::Campaigns => &[
                 ("campaign_id", Text),
                 ("version", Int),

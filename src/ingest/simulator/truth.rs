@@ -111,7 +111,9 @@ fn order_truth(story: &Story) -> OrderTruth {
     let authorised = story.payments.iter().filter(|payment| payment.end == PaymentEnd::Authorised);
     let given_back = |chargeback: bool| {
         let gone = story.refunds.iter().filter(|refund| refund.chargeback == chargeback);
-        gone.filter(|refund| matches!(refund.end, RefundEnd::Succeeded(_))).map(|refund| refund.amount_minor).sum::<i64>()
+        gone.filter(|refund| matches!(refund.end, RefundEnd::Succeeded(_)))
+            .map(|refund| refund.amount_minor)
+            .sum::<i64>()
     };
     let units_where = |is_counted: &dyn Fn(Option<i64>, Option<i64>) -> bool| {
         let counted = story.shipments.iter().filter(|shipment| is_counted(shipment.delivered_ms, shipment.returned_ms));

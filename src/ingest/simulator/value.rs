@@ -48,7 +48,7 @@ impl Kind {
 }
 
 /// A value. Money is in hundredths, times are in milliseconds since the epoch, dates in days since it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     /// Nothing.
     Null,

@@ -116,3 +116,65 @@ async fn shutdown_lets_a_statement_finish_within_bounds() {
     assert!(server.try_connect().await.is_err());
     server.stop().await;
 }
+
+/// A statement that computes for hours. The tests' runtimes have one thread: who computed on it would stop everybody.
+const BUSY: &str = "SELECT count(*) FROM generate_series(1, 1000000000000) AS s (n) WHERE n % 7 <> n % 3";
+
+#[tokio::test]
+async fn a_query_that_computes_is_cancelled() {
+    let server = Server::start().await;
+    let client = server.connect().await;
+    let token = client.cancel_token();
+    let running = tokio::spawn(async move { (failure(&client, BUSY).await, client) });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let started = Instant::now();
+    token.cancel_query(NoTls).await.unwrap();
+    let (code, client) = running.await.unwrap();
+    assert_eq!(code, "57014");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert_eq!(value(&client, "SELECT 1").await, "1");
+}
+
+#[tokio::test]
+async fn statement_timeout_ends_a_query_that_computes() {
+    let server = Server::start().await;
+    let client = server.connect().await;
+    client.batch_execute("SET statement_timeout = '100ms'").await.unwrap();
+    let started = Instant::now();
+    assert_eq!(failure(&client, BUSY).await, "57014");
+    // In a block, by the extended protocol, behind a cursor: the same.
+    client.batch_execute("BEGIN").await.unwrap();
+    let error = client.query(BUSY, &[]).await.expect_err("cut off");
+    assert_eq!(error.code().map(|code| code.code()), Some("57014"));
+    client.batch_execute("ROLLBACK").await.unwrap();
+    client.batch_execute(&format!("BEGIN; DECLARE busy CURSOR FOR {BUSY}")).await.unwrap();
+    assert_eq!(failure(&client, "FETCH 1 FROM busy").await, "57014");
+    client.batch_execute("ROLLBACK").await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn queries_that_compute_leave_others_their_turn() {
+    let server = Server::start().await;
+    let client = server.connect().await;
+    client
+        .batch_execute("CREATE TABLE t (a int); CREATE MATERIALIZED VIEW v AS SELECT sum(a) AS a FROM t")
+        .await
+        .unwrap();
+    // More than there are threads for queries.
+    let mut tokens = vec![];
+    for _ in 0..8 {
+        let busy = server.connect().await;
+        tokens.push(busy.cancel_token());
+        tokio::spawn(async move { busy.simple_query(BUSY).await });
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let started = Instant::now();
+    client.batch_execute("INSERT INTO t VALUES (1), (2)").await.unwrap();
+    assert_eq!(value(&client, "SELECT a FROM v").await, "3");
+    assert_eq!(value(&server.connect().await, "SELECT 1").await, "1");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    for token in tokens {
+        token.cancel_query(NoTls).await.unwrap();
+    }
+}

@@ -1,4 +1,4 @@
-//! The PostgreSQL port, through real clients: tokio-postgres, psycopg, psql, sqllogictest, and raw bytes where no client goes.
+//! The PostgreSQL port, through real clients: tokio-postgres, psycopg, psql, sqllogictest, what graphical tools ask, and raw bytes where no client goes.
 
 mod clients;
 mod copy;
@@ -8,3 +8,4 @@ mod raw;
 mod server;
 mod simple;
 mod subscribe;
+mod tools;

@@ -18,7 +18,6 @@ pub(crate) struct Groups {
     pub codec: RowCodec,
     columns: Vec<usize>,
     table: HashTable<u32>,
-    words: Vec<u64>,
     keys: Keys,
     /// Rows per group.
     pub rows: Vec<i64>,
@@ -45,7 +44,6 @@ impl Groups {
             codec,
             columns: aggregates.iter().map(|a| a.column).collect(),
             table: HashTable::new(),
-            words: vec![],
             rows: vec![],
             states: states.collect::<SqlResult<_>>()?,
             free: vec![],
@@ -57,8 +55,8 @@ impl Groups {
 
     /// The group's slot, if there is one.
     pub fn find(&self, word: u64, key: &[u8]) -> Option<u32> {
-        let (words, keys) = (&self.words, &self.keys);
-        self.table.find(scatter(word), |s| words[*s as usize] == word && keys.get(*s) == key).copied()
+        let keys = &self.keys;
+        self.table.find(scatter(word), |slot| keys.get(*slot) == key).copied()
     }
 
     /// The group's slot, made if there is none.
@@ -68,21 +66,19 @@ impl Groups {
         }
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.words[slot as usize] = word;
                 self.keys.set(slot, key);
                 slot
             }
-            None => self.push_slot(word, key),
+            None => self.push_slot(key),
         };
-        let words = &self.words;
-        self.table.insert_unique(scatter(word), slot, |s| scatter(words[*s as usize]));
+        let (codec, keys) = (&self.codec, &self.keys);
+        self.table.insert_unique(scatter(word), slot, |slot| scatter(codec.word(keys.get(*slot))));
         slot
     }
 
     /// A new group that no look-up finds yet.
-    fn push_slot(&mut self, word: u64, key: &[u8]) -> u32 {
-        let slot = u32::try_from(self.words.len()).expect("fewer than 4 billion groups");
-        self.words.push(word);
+    fn push_slot(&mut self, key: &[u8]) -> u32 {
+        let slot = u32::try_from(self.rows.len()).expect("fewer than 4 billion groups");
         self.keys.push(key);
         self.rows.push(0);
         self.states.iter_mut().for_each(StateColumn::push_slot);
@@ -109,7 +105,7 @@ impl Groups {
     }
 
     fn release(&mut self, slot: u32) {
-        let hash = scatter(self.words[slot as usize]);
+        let hash = scatter(self.codec.word(self.keys.get(slot)));
         if let Ok(entry) = self.table.find_entry(hash, |s| *s == slot) {
             entry.remove();
         }
@@ -131,7 +127,7 @@ impl Groups {
             let slot = match last {
                 // Neighbours often share a group: a hot product, a minute.
                 Some((before, slot)) if encoded.row(before) == key => slot,
-                _ if apart => self.push_slot(word, key),
+                _ if apart => self.push_slot(key),
                 _ => self.slot(word, key),
             };
             last = Some((at, slot));
@@ -149,19 +145,20 @@ impl Groups {
 
     /// How many groups there are, those without rows included.
     pub fn len(&self) -> usize {
-        self.words.len() - self.free.len()
+        self.rows.len() - self.free.len()
     }
 
     /// Writes every group as a row `key, row count, states`, and forgets them.
     pub fn drain(&mut self, out: &mut RowBuf) {
-        for slot in 0..self.words.len() {
-            out.bytes.extend_from_slice(self.keys.get(slot as u32));
+        for slot in 0..self.rows.len() {
+            let key = self.keys.get(slot as u32);
+            let word = self.codec.word(key);
+            out.bytes.extend_from_slice(key);
             out.bytes.extend_from_slice(&self.rows[slot].to_le_bytes());
             self.states.iter().for_each(|s| s.write(slot, &mut out.bytes));
-            out.seal(self.words[slot], 1);
+            out.seal(word, 1);
         }
         self.table.clear();
-        self.words.clear();
         self.keys.clear();
         self.rows.clear();
         self.states.iter_mut().for_each(StateColumn::clear);
@@ -178,9 +175,9 @@ impl Groups {
 
     /// Groups held and bytes they take, about.
     pub fn size(&self) -> (usize, usize) {
-        const SLOT_BYTES: usize = 22; // word, row count, table entry
+        const SLOT_BYTES: usize = 16; // row count, table entry
         let states = self.states.iter().map(StateColumn::heap_bytes).sum::<usize>();
-        (self.len(), self.keys.heap_bytes() + self.words.len() * SLOT_BYTES + states)
+        (self.len(), self.keys.heap_bytes() + self.rows.len() * SLOT_BYTES + states)
     }
 }
 

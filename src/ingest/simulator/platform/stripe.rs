@@ -81,7 +81,9 @@ fn tell_payment(story: &Story, index: usize, payment: &Payment, held_ms: i64, ev
         PaymentEnd::Captured(at_ms) => {
             send(story, at_ms, held_ms, events, post, || ("payment_intent.succeeded", intent("succeeded")));
             // Said a second time about the charge, which must not count.
-            send(story, at_ms, held_ms, events, post, || ("charge.succeeded", json!({"object": "charge", "paid": true})));
+            send(story, at_ms, held_ms, events, post, || {
+                ("charge.succeeded", json!({"object": "charge", "paid": true}))
+            });
         }
     }
 }
@@ -107,7 +109,9 @@ fn tell_refund(story: &Story, index: usize, events: &mut u64, post: &mut Post<'_
     });
     match refund.end {
         RefundEnd::Requested => {}
-        RefundEnd::Failed(at_ms) => send(story, at_ms, 0, events, post, || ("refund.failed", object("refund", "failed"))),
+        RefundEnd::Failed(at_ms) => {
+            send(story, at_ms, 0, events, post, || ("refund.failed", object("refund", "failed")))
+        }
         RefundEnd::Succeeded(at_ms) => send(story, at_ms, 0, events, post, || match is_dispute {
             true => ("charge.dispute.funds_withdrawn", object("dispute", "under_review")),
             false => ("refund.updated", object("refund", "succeeded")),

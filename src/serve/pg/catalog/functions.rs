@@ -66,6 +66,7 @@ pub(super) fn general() -> Vec<ScalarUDF> {
     };
     vec![
         function("version", DataType::Utf8, |_| Ok(Some(version()))),
+        function("format", DataType::Utf8, |arguments| Ok(format_text(arguments))),
         constant("pg_is_in_recovery", DataType::Boolean, "false"),
         constant("pg_is_wal_replay_paused", DataType::Boolean, "false"),
         constant("pg_function_is_visible", DataType::Boolean, "true"),
@@ -104,6 +105,37 @@ pub(super) fn general() -> Vec<ScalarUDF> {
         // Over the columns of keys and indexes, of which `pg_index` lists none.
         function("_pg_expandarray", numbered_column(), |_| Ok(None)),
     ]
+}
+
+/// PostgreSQL's `format` with `%s`, `%I`, `%L` and `%%`; NULL without a template.
+fn format_text(arguments: &[Option<String>]) -> Option<String> {
+    let (template, values) = arguments.split_first()?;
+    let mut values = values.iter();
+    let mut text = String::new();
+    let mut letters = template.as_deref()?.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '%' {
+            text.push(letter);
+            continue;
+        }
+        match letters.next() {
+            Some('s') => text.push_str(values.next()?.as_deref().unwrap_or_default()),
+            Some('I') => text.push_str(&quoted(values.next()?.as_deref()?)),
+            Some('L') => match values.next()? {
+                Some(value) => text.push_str(&format!("'{}'", value.replace('\'', "''"))),
+                None => text.push_str("NULL"),
+            },
+            other => text.extend(other),
+        }
+    }
+    Some(text)
+}
+
+/// A name as SQL has to write it.
+fn quoted(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 fn numbered_column() -> DataType {

@@ -22,8 +22,12 @@ pub(super) fn plannable(statement: &mut Statement) {
             *expression = null_of(SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(SqlType::Text), None)));
             return ControlFlow::<()>::Continue(());
         }
-        if is_about_nothing(expression) {
+        if is_about_nothing(expression) || is_comment(expression) {
             *expression = null_of(SqlType::Text);
+            return ControlFlow::<()>::Continue(());
+        }
+        if let Some(member) = in_search_path(expression) {
+            *expression = member;
             return ControlFlow::<()>::Continue(());
         }
         match expression {
@@ -70,6 +74,22 @@ fn is_about_nothing(expression: &Expr) -> bool {
         let name = from.relation.to_string();
         ["pg_attrdef", "pg_sequence"].iter().any(|empty| name.contains(empty))
     })
+}
+
+/// A comment on an object or a column, of which there are none; their arguments may be more than DataFusion can plan.
+fn is_comment(expression: &Expr) -> bool {
+    const COMMENTS: &[&str] = &["col_description", "obj_description", "shobj_description"];
+    let Expr::Function(function) = expression else { return false };
+    let name = function.name.0.last().map(|part| part.to_string().to_lowercase());
+    name.is_some_and(|name| COMMENTS.contains(&name.as_str()))
+}
+
+/// `schema IN (SELECT … the parts of search_path …)`, as Grafana finds out which names need no schema: here that is `public`.
+fn in_search_path(expression: &Expr) -> Option<Expr> {
+    let Expr::InSubquery { expr, subquery, negated } = expression else { return None };
+    let is_search_path = subquery.to_string().to_lowercase().contains("current_setting('search_path')");
+    let public = Expr::value(Value::SingleQuotedString("public".to_owned()));
+    is_search_path.then(|| Expr::InList { expr: expr.clone(), list: vec![public], negated: *negated })
 }
 
 fn null_of(data_type: SqlType) -> Expr {

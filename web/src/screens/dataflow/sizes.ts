@@ -1,0 +1,43 @@
+// What each relation keeps, summed over workers and operators, and the relation that is looked at.
+import { computed, signal } from "@preact/signals";
+
+import { view_rows } from "../../state/page";
+import type { Operator, SystemView } from "../../views";
+
+export const views = view_rows("trueup.views");
+export const operators = view_rows("trueup.operators");
+export const ticks = view_rows("trueup.ticks");
+
+export interface Size {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+export const sizes = computed(() => {
+  const found = new Map<string, Size>();
+  for (const { relation, rows, bytes } of operators.value) {
+    const before = found.get(relation) ?? { rows: 0, bytes: 0 };
+    found.set(relation, { rows: before.rows + rows, bytes: before.bytes + bytes });
+  }
+  return found;
+});
+
+export const chosen = signal<string | undefined>(undefined);
+
+export const chosen_view = computed<SystemView | undefined>(
+  () => views.value.find((view) => view.name === chosen.value) ?? views.value.find((view) => view.name === "order_state"),
+);
+
+/** The chosen relation's operators, summed over workers, the largest first. */
+export const chosen_operators = computed<readonly Operator[]>(() => {
+  const name = chosen_view.value?.name;
+  const found = new Map<string, Operator>();
+  for (const row of operators.value) {
+    if (row.relation !== name) continue;
+    const before = found.get(row.operator);
+    found.set(row.operator, before ? { ...before, rows: before.rows + row.rows, bytes: before.bytes + row.bytes } : row);
+  }
+  return [...found.values()].sort((a, b) => b.bytes - a.bytes || a.operator.localeCompare(b.operator));
+});
+
+export const reads_of = (view: SystemView): string[] => view.depends_on.split(", ").filter((name) => name !== "");
