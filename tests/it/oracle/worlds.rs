@@ -21,8 +21,8 @@ use crate::world::line;
 /// Worlds of a run, told in order and in no order.
 const WORLDS: u64 = 100;
 /// Views are compared at the end of every world, at a tick on the way of every so many, at every tick of every so many.
-const LOOKED_AT: u64 = 4;
-const WATCHED: u64 = 25;
+const LOOKED_AT: u64 = 10;
+const WATCHED: u64 = 50;
 
 /// The dataflows, planned once for the engine and once for the reference.
 struct Shipped {
