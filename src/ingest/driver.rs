@@ -100,7 +100,7 @@ pub fn start(def: &TableDef, table: RelationId, sender: Sender<InputBatch>) -> S
             }
             Box::new(FileSource::new(def, file)?)
         }
-        Some(Connector::Simulator(simulator)) => Box::new(SimulatorSource::new(def, table, simulator)),
+        Some(Connector::Simulator(simulator)) => Box::new(SimulatorSource::new(def, table, *simulator)),
         None => return Err(SqlError::internal(format!("table \"{}\" has no connector", def.name))),
     };
     let shared = Arc::new(Shared::default());

@@ -21,7 +21,7 @@ pub(super) enum Connector {
     /// Files.
     File(FileOptions),
     /// The embedded flash sale.
-    Simulator(SimulatorOptions),
+    Simulator(Box<SimulatorOptions>),
 }
 
 /// Which files, read how.
@@ -64,7 +64,7 @@ pub(super) fn connector(table: &TableDef) -> SqlResult<Option<Connector>> {
     let Some(def) = &table.connector else { return Ok(None) };
     match def.name.as_str() {
         "file" => file(table, def).map(|file| Some(Connector::File(file))),
-        "simulator" => simulator(table, def).map(|simulator| Some(Connector::Simulator(simulator))),
+        "simulator" => simulator(table, def).map(|simulator| Some(Connector::Simulator(Box::new(simulator)))),
         other => {
             let message = format!("connector \"{other}\" of table \"{}\" does not exist", table.name);
             Err(SqlError::new(code::UNDEFINED_OBJECT, message).hint(format!("available connectors: {CONNECTORS}")))

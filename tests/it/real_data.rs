@@ -83,11 +83,11 @@ impl Texts {
     fn batch(&self, numbers: &[&str], money: &[&str]) -> RecordBatch {
         let number = |name: &&str| {
             let column: Int64Array = self.rows.iter().map(|row| self.number(row, name)).collect();
-            (*name, Arc::new(column) as ArrayRef, true)
+            ((*name).to_string(), Arc::new(column) as ArrayRef, true)
         };
         let decimal = |name: &&str| {
             let column: Decimal128Array = self.rows.iter().map(|row| self.minor(row, name).map(i128::from)).collect();
-            (*name, Arc::new(column.with_precision_and_scale(18, 2).expect("digits")) as ArrayRef, true)
+            ((*name).to_string(), Arc::new(column.with_precision_and_scale(18, 2).expect("digits")) as ArrayRef, true)
         };
         let columns = numbers.iter().map(number).chain(money.iter().map(decimal));
         RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length")

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in the order of the data's way, each with those it may name. What is not listed is refused.
-const MAY_NAME: [(&str, &[&str]); 12] = [
+const MAY_NAME: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("connect", &["model"]),
     ("ingest", &["model", "connect"]),

@@ -18,6 +18,8 @@ pub struct WorldConfig {
     pub curve: Curve,
     /// Percent of the orders that come from our own shop.
     pub web_percent: u32,
+    /// How many times faster than usual everything follows upon an order: at high rates what is still to come is kept in memory.
+    pub haste: i64,
     /// What goes wrong, and how often.
     pub faults: Faults,
 }
@@ -121,6 +123,7 @@ impl Default for WorldConfig {
             start_ms: 1_794_355_200_000,
             curve: Curve::default(),
             web_percent: 62,
+            haste: 1,
             faults: Faults::default(),
         }
     }
@@ -129,11 +132,13 @@ impl Default for WorldConfig {
 impl WorldConfig {
     /// The highest rate: one order per microsecond.
     pub const RATE_MAX: f64 = 1e6;
+    /// The greatest haste: minutes become milliseconds.
+    const HASTE_MAX: i64 = 10_000;
     /// The longest phase, in seconds.
     const PHASE_S_MAX: i64 = 86_400;
 
     /// Every setting's name.
-    pub const SETTINGS: [&str; 37] = [
+    pub const SETTINGS: [&str; 38] = [
         "seed",
         "orders",
         "history",
@@ -144,6 +149,7 @@ impl WorldConfig {
         "tail",
         "spike_factor",
         "web_percent",
+        "haste",
         "touched",
         "lookers",
         "late",
@@ -197,6 +203,7 @@ impl WorldConfig {
             "tail" => self.curve.tail_s = number(0, Self::PHASE_S_MAX)?,
             "spike_factor" => self.curve.spike_factor = number(1, 1000)?,
             "web_percent" => self.web_percent = number(0, 100)? as u32,
+            "haste" => self.haste = number(1, Self::HASTE_MAX)?,
             _ => match self.faults.get_mut(name) {
                 Some(fault) => match text.trim().parse::<f64>() {
                     Ok(share) if (0.0..=1.0).contains(&share) => *fault = share,

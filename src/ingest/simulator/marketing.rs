@@ -124,18 +124,20 @@ pub(super) fn settle(config: &WorldConfig, wanted: StreamSet, story: &Story, out
                 Value::Date(day_of(moved_ms) + 1),
             ]
         };
-        let arrival_ms = moved_ms.max(config.start_ms) + MINUTE_MS / 2 + (story.number % 60) as i64 * SECOND_MS;
+        let delay_ms = MINUTE_MS / 2 + (story.number % 60) as i64 * SECOND_MS;
+        let arrival_ms = moved_ms.max(config.start_ms) + delay_ms / config.haste;
+        let later_ms = arrival_ms + 5 * MINUTE_MS / config.haste;
         let mut send = |arrival_ms: i64, version: i64, minor: i64| {
             out.push(Event { arrival_ms, stream: Stream::Settlements, values: row(version, minor) });
         };
         let wrong_minor = amount_minor - amount_minor.signum() * 100;
         match settled {
             Settled::Exactly => send(arrival_ms, 1, amount_minor),
-            Settled::Late => send(arrival_ms + 5 * MINUTE_MS, 1, amount_minor),
+            Settled::Late => send(later_ms, 1, amount_minor),
             Settled::Wrongly => send(arrival_ms, 1, wrong_minor),
             Settled::Corrected => {
                 send(arrival_ms, 1, wrong_minor);
-                send(arrival_ms + 5 * MINUTE_MS, 2, amount_minor);
+                send(later_ms, 2, amount_minor);
             }
             Settled::Never => {}
         }

@@ -14,6 +14,8 @@ pub(super) struct Post<'a> {
     pub(super) wanted: StreamSet,
     /// Nothing arrives before the world begins.
     pub(super) start_ms: i64,
+    /// See [`WorldConfig::haste`](super::WorldConfig::haste).
+    pub(super) haste: i64,
     pub(super) dice: Dice,
     pub(super) out: &'a mut Vec<Event>,
 }
@@ -70,21 +72,24 @@ impl Post<'_> {
     /// Sends the news of something that happens at `at_ms`, held back by `held_ms`. The row is only made when it is wanted; its version
     /// column is left empty where it says when the row was received.
     pub(super) fn send(&mut self, at_ms: i64, held_ms: i64, stream: Stream, row: impl FnOnce() -> Vec<Value>) {
-        let mut arrival_ms = at_ms.max(self.start_ms) + held_ms + self.dice.between(5, 200);
+        let mut delay_ms = held_ms + self.dice.between(5, 200);
         if self.dice.chance(self.faults.out_of_order) {
-            arrival_ms += self.dice.between(500, 5 * SECOND_MS);
+            delay_ms += self.dice.between(500, 5 * SECOND_MS);
         }
         if self.dice.chance(self.faults.late) {
-            arrival_ms += match self.dice.between(0, 9) {
+            delay_ms += match self.dice.between(0, 9) {
                 0..8 => self.dice.between(10 * SECOND_MS, MINUTE_MS),
                 _ => self.dice.between(MINUTE_MS, 5 * MINUTE_MS),
             };
         }
-        let again_ms = self.dice.chance(self.faults.duplicated).then(|| self.dice.between(0, 30 * SECOND_MS));
+        let mut arrival_ms = at_ms.max(self.start_ms) + delay_ms / self.haste;
+        let again_ms =
+            self.dice.chance(self.faults.duplicated).then(|| self.dice.between(0, 30 * SECOND_MS) / self.haste);
         let flaws = flaws(stream);
         let flaw =
             (!flaws.is_empty() && self.dice.chance(self.faults.malformed)).then(|| self.dice.pick_at(flaws.len()));
-        let corrected_ms = flaw.map(|_| self.dice.between(2 * SECOND_MS, 30 * SECOND_MS));
+        // A correction is received later than the flawed row, if only by a millisecond.
+        let corrected_ms = flaw.map(|_| self.dice.between(2 * SECOND_MS, 30 * SECOND_MS) / self.haste + 1);
         if !self.wanted.has(stream) {
             return;
         }
@@ -120,7 +125,7 @@ impl Post<'_> {
         let overtaken_ms = self.dice.between(SECOND_MS / 2, 10 * SECOND_MS);
         match first_paid_ms {
             _ if is_lost => lost_ms,
-            Some(paid_ms) if is_overtaken => paid_ms - placed_ms + overtaken_ms,
+            Some(paid_ms) if is_overtaken => (paid_ms - placed_ms) * self.haste + overtaken_ms,
             _ => 0,
         }
     }
@@ -130,8 +135,10 @@ impl Post<'_> {
         let is_overtaken = self.dice.chance(self.faults.refund_first);
         let overtaken_ms = self.dice.between(SECOND_MS, MINUTE_MS);
         match (paid_ms, refunded_ms) {
-            (Some(paid_ms), Some(refunded_ms)) if is_overtaken && refunded_ms - paid_ms < 20 * MINUTE_MS => {
-                refunded_ms - paid_ms + overtaken_ms
+            (Some(paid_ms), Some(refunded_ms))
+                if is_overtaken && refunded_ms - paid_ms < 20 * MINUTE_MS / self.haste =>
+            {
+                (refunded_ms - paid_ms) * self.haste + overtaken_ms
             }
             _ => 0,
         }

@@ -24,7 +24,7 @@ const UNITS_PER_LINE_TENTHS: i64 = 20;
 /// An order has so many lines on average, in tenths.
 const LINES_PER_ORDER_TENTHS: i64 = 14;
 /// An order comes to so much on average, in yuan hundredths.
-const ORDER_MINOR: i64 = 60_000;
+const ORDER_MINOR: i64 = 76_000;
 
 /// Makes reference rows.
 pub(super) struct Registrar<'a> {

@@ -143,6 +143,34 @@ impl Story {
         self.channel == Channel::Tmall && paid_minor > 0 && self.returned_minor(at_ms) >= paid_minor
     }
 
+    /// Everything that follows upon the order, so many times faster.
+    pub(super) fn hasten(&mut self, haste: i64) {
+        if haste == 1 {
+            return;
+        }
+        let placed_ms = self.placed_ms;
+        let hasten = |at_ms: &mut i64| *at_ms = placed_ms + (*at_ms - placed_ms) / haste;
+        self.revised_ms.iter_mut().chain(self.cancelled_ms.iter_mut()).for_each(hasten);
+        for payment in self.payments.iter_mut().chain(self.orphan.iter_mut()) {
+            hasten(&mut payment.created_ms);
+            if let PaymentEnd::Voided(at_ms) | PaymentEnd::Captured(at_ms) = &mut payment.end {
+                hasten(at_ms);
+            }
+        }
+        for refund in &mut self.refunds {
+            hasten(&mut refund.requested_ms);
+            match &mut refund.end {
+                RefundEnd::Requested => {}
+                RefundEnd::Failed(at_ms) | RefundEnd::Succeeded(at_ms) => hasten(at_ms),
+                RefundEnd::Reversed { paid_ms, back_ms } => [paid_ms, back_ms].into_iter().for_each(hasten),
+            }
+        }
+        for shipment in &mut self.shipments {
+            hasten(&mut shipment.shipped_ms);
+            shipment.delivered_ms.iter_mut().chain(shipment.returned_ms.iter_mut()).for_each(hasten);
+        }
+    }
+
     pub(super) fn is_cancelled(&self, at_ms: i64) -> bool {
         self.cancelled_ms.is_some_and(|cancelled_ms| cancelled_ms <= at_ms) || self.closed_by_refund(at_ms)
     }
@@ -156,8 +184,8 @@ pub(super) struct Author<'a> {
 }
 
 impl Author<'_> {
-    /// The story of an order placed then.
-    pub(super) fn tell(&mut self, number: u64, channel: Channel, placed_ms: i64, is_history: bool) -> Story {
+    /// The story of an order placed at `placed_ms` and told at `told_ms`: later for an order of the past.
+    pub(super) fn tell(&mut self, number: u64, channel: Channel, placed_ms: i64, told_ms: i64) -> Story {
         let mut story = self.order(number, channel, placed_ms);
         let pays_ms = placed_ms + if channel == Channel::Pos { 0 } else { self.dice.between(300, 20 * SECOND_MS) };
         let pays = channel == Channel::Pos || !self.dice.chance(self.faults.unpaid);
@@ -166,7 +194,7 @@ impl Author<'_> {
         if pays {
             self.pay(&mut story, pays_ms);
             self.ship(&mut story);
-            self.refund(&mut story, is_history);
+            self.refund(&mut story, told_ms);
             self.charge_back(&mut story);
         }
         if matches!(channel, Channel::Web) && self.dice.chance(self.faults.orphaned) {
@@ -384,7 +412,7 @@ impl Author<'_> {
     }
 
     /// Money back for what was captured: a line, a part of it, or all.
-    fn refund(&mut self, story: &mut Story, is_history: bool) {
+    fn refund(&mut self, story: &mut Story, told_ms: i64) {
         let captured = |payment: &Payment| match payment.end {
             PaymentEnd::Captured(paid_ms) => Some(paid_ms),
             _ => None,
@@ -401,10 +429,11 @@ impl Author<'_> {
             return;
         }
         let after_ms = self.dice.between(20 * SECOND_MS, 8 * MINUTE_MS);
-        // Orders of the past are refunded weeks later too: most of their refunds are still to come.
-        let requested_ms = match (is_late, is_history) {
-            (true, _) | (false, true) => paid_ms + 30 * DAY_MS + after_ms,
-            _ => story.cancelled_ms.map_or(paid_ms, |cancelled_ms| cancelled_ms.max(paid_ms)) + after_ms,
+        let since_ms = story.cancelled_ms.map_or(paid_ms, |cancelled_ms| cancelled_ms.max(paid_ms));
+        let requested_ms = match is_late {
+            true => paid_ms + 30 * DAY_MS + after_ms,
+            // Orders of the past are refunded once the world runs: weeks later, with credits long given.
+            false => since_ms.max(told_ms) + after_ms,
         };
         let paid_minor = story.payments[payment].amount_minor;
         let by_line = story.channel != Channel::Web || self.dice.chance(0.5);
@@ -477,14 +506,15 @@ impl Author<'_> {
         story.refunds.push(Refund { chargeback: false, payment, line, amount_minor, requested_ms, end });
     }
 
-    /// A buyer's bank takes the money back weeks later; sometimes it comes again.
+    /// A buyer's bank takes the money back, half of the times weeks later; sometimes it comes again.
     fn charge_back(&mut self, story: &mut Story) {
         if story.provider == Provider::Channel || !self.dice.chance(self.faults.chargeback) {
             return;
         }
         let captured = story.payments.iter().position(|payment| matches!(payment.end, PaymentEnd::Captured(_)));
         let Some(payment) = captured.filter(|_| story.refunds.is_empty()) else { return };
-        let requested_ms = story.payments[payment].created_ms + self.dice.between(2 * MINUTE_MS, 40 * DAY_MS);
+        let after_ms = if self.dice.chance(0.5) { 10 * MINUTE_MS } else { 40 * DAY_MS };
+        let requested_ms = story.payments[payment].created_ms + self.dice.between(2 * MINUTE_MS, after_ms);
         let paid_ms = requested_ms + self.dice.between(SECOND_MS, MINUTE_MS);
         let end = if self.dice.chance(0.3) {
             RefundEnd::Reversed { paid_ms, back_ms: paid_ms + self.dice.between(5 * MINUTE_MS, 20 * DAY_MS) }

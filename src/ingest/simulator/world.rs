@@ -81,7 +81,9 @@ impl Stories {
         is_wanted(channel).then(|| {
             let dice = Dice::of(self.config.seed, self.told, Concern::Story);
             let mut author = Author { faults: &self.config.faults, wishes: &self.wishes, dice };
-            author.tell(self.told, channel, placed_ms, is_history)
+            let mut story = author.tell(self.told, channel, placed_ms, told_ms);
+            story.hasten(self.config.haste);
+            story
         })
     }
 }

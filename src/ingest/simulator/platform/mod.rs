@@ -32,6 +32,7 @@ pub(super) fn tell(config: &WorldConfig, wanted: StreamSet, story: &Story, out: 
         faults: &config.faults,
         wanted,
         start_ms: config.start_ms,
+        haste: config.haste,
         dice: Dice::of(config.seed, story.number, Concern::Platform),
         out,
     };
