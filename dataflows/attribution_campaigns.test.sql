@@ -49,16 +49,17 @@ GIVEN payments
 {"payment_id": "p2", "order_id": "o2", "status": "captured", "currency": "CNY", "amount": 50}
 GIVEN refunds
 {"refund_id": "r2", "order_id": "o2", "kind": "refund", "status": "succeeded", "currency": "CNY", "amount": 20, "refunded_at": "2026-12-12 00:00:00+00"}
+{"refund_id": "r1", "order_id": "o1", "kind": "refund", "status": "succeeded", "currency": "CNY", "amount": 10, "refunded_at": "2026-12-12 00:00:00+00"}
 GIVEN touchpoints
 {"touchpoint_id": "t1", "buyer_id": "b1", "campaign_id": "a", "kind": "click", "at": "2026-11-08 01:00:00+00"}
 {"touchpoint_id": "t2", "buyer_id": "b1", "campaign_id": "b", "kind": "click", "at": "2026-11-08 02:00:00+00"}
 EXPECT SELECT lookback_days, campaign_id, rank, gross, net, refunded, conversions, new_customers FROM attribution_campaigns WHERE model = 'linear' AND lookback_days < 30 ORDER BY lookback_days, campaign_id;
-{"lookback_days": 1, "campaign_id": "(none)", "gross": 140, "net": 120, "refunded": 20, "conversions": 2}
+{"lookback_days": 1, "campaign_id": "(none)", "gross": 140, "net": 110, "refunded": 30, "conversions": 2}
 {"lookback_days": 7, "campaign_id": "(none)", "gross": 50, "net": 30, "refunded": 20, "conversions": 1}
-{"lookback_days": 7, "campaign_id": "a", "rank": 1, "gross": 45, "net": 45, "refunded": 0, "conversions": 0.5, "new_customers": 0.5}
-{"lookback_days": 7, "campaign_id": "b", "rank": 2, "gross": 45, "net": 45, "refunded": 0, "conversions": 0.5, "new_customers": 0.5}
+{"lookback_days": 7, "campaign_id": "a", "rank": 1, "gross": 45, "net": 40, "refunded": 5, "conversions": 0.5, "new_customers": 0.5}
+{"lookback_days": 7, "campaign_id": "b", "rank": 2, "gross": 45, "net": 40, "refunded": 5, "conversions": 0.5, "new_customers": 0.5}
 EXPECT SELECT DISTINCT total FROM (SELECT lookback_days, date_axis, model, sum(net) AS total FROM attribution_daily GROUP BY lookback_days, date_axis, model) AS totals;
-{"total": 120}
+{"total": 110}
 
 -- test: the ranking of campaigns hangs on the model, and gross beside net shows what refunds did
 GIVEN attribution_daily

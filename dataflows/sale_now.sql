@@ -136,7 +136,7 @@ FROM (SELECT *, UNNEST([1, 2, 3, 4, 5]) AS step_no FROM funnel_sums) AS steps;
 -- Facts of a later minute than the one their order was placed in, by what they did to that minute.
 -- refund, chargeback: net went down; late_payment: paid and net went up (a payment one minute after the order is one too);
 -- cancellation: the orders' amount is not asked any more; price_revision: what a paid order asks moved by so much.
--- An order's refunds are told from its newest: they count as later once that one is.
+-- An order's refunds, and its payments, are told from the newest of them: all count as later once that one is.
 CREATE VIEW later_facts AS
 SELECT
     date_trunc('minute', placed_at) AS minute, 'refund' AS cause, refunds AS facts,

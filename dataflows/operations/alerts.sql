@@ -2,7 +2,8 @@
 --
 -- payment_success_drop: of the payment attempts of a channel's three newest minutes, at least twenty, fewer than 80 % succeeded (critical:
 -- fewer than half). oversold, sold_out_soon: more sold than given; less than ten minutes left at the pace of the last five.
--- missing_rate: orders whose currency has no rate for their day. Anomalies are told per kind and channel, not one by one; a refund burst per buyer.
+-- missing_rate: orders whose currency has no rate for their day. Anomalies are told per kind and channel, not one by one; a refund burst per buyer;
+-- an orphan once it is ten minutes older than the newest order: many just come before their order.
 -- `since` is event time and NULL where no single fact says it.
 
 CREATE VIEW recent_attempts AS
@@ -20,7 +21,9 @@ GROUP BY channel;
 CREATE VIEW anomaly_counts AS
 SELECT kind, COALESCE(channel, 'all') AS channel, COUNT(*) AS items, MIN(at) AS since
 FROM anomalies
-WHERE kind IN ('price_zero', 'duplicate_payment', 'refund_exceeds_payment', 'paid_after_cancel', 'currency_differs', 'orphan')
+CROSS JOIN newest_minute AS n
+WHERE kind IN ('price_zero', 'duplicate_payment', 'refund_exceeds_payment', 'paid_after_cancel', 'currency_differs')
+    OR kind = 'orphan' AND at < n.minute - INTERVAL '10 minutes'
 GROUP BY kind, COALESCE(channel, 'all');
 
 CREATE VIEW unrated AS

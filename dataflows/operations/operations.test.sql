@@ -74,7 +74,9 @@ EXPECT SELECT segment, buyers, lifetime_value FROM customer_segments WHERE segme
 GIVEN orders
 {"order_id": "web:1", "channel": "web", "status": "placed", "currency": "CNY", "amount": 40, "placed_at": "2026-11-11 00:00:00+00"}
 {"order_id": "web:2", "channel": "web", "status": "placed", "currency": "CNY", "amount": 0, "placed_at": "2026-11-11 00:00:00+00"}
+{"order_id": "web:3", "channel": "web", "status": "placed", "currency": "CNY", "amount": 1, "placed_at": "2026-11-11 00:12:30+00"}
 GIVEN payments
+{"payment_id": "p8", "order_id": "web:8", "channel": "web", "status": "captured", "currency": "CNY", "amount": 1, "created_at": "2026-11-11 00:02:00+00"}
 {"payment_id": "p1", "order_id": "web:1", "channel": "web", "status": "captured", "currency": "CNY", "amount": 40, "paid_at": "2026-11-11 00:00:10+00"}
 {"payment_id": "p2", "order_id": "web:1", "channel": "web", "status": "captured", "currency": "CNY", "amount": 40, "paid_at": "2026-11-11 00:00:11+00"}
 {"payment_id": "p3", "order_id": "web:7", "channel": "web", "status": "captured", "currency": "CNY", "amount": 1, "created_at": "2026-11-11 00:00:12+00"}
@@ -82,6 +84,7 @@ EXPECT anomalies (anomaly_id, kind, subject, channel, amount, at)
 {"anomaly_id": "duplicate_payment:web:1", "kind": "duplicate_payment", "subject": "web:1", "channel": "web", "amount": 40, "at": "2026-11-11 00:00:11+00"}
 {"anomaly_id": "price_zero:web:2", "kind": "price_zero", "subject": "web:2", "channel": "web", "amount": 0, "at": "2026-11-11 00:00:00+00"}
 {"anomaly_id": "orphan:p3", "kind": "orphan", "subject": "p3", "channel": "web", "amount": 1, "at": "2026-11-11 00:00:12+00"}
+{"anomaly_id": "orphan:p8", "kind": "orphan", "subject": "p8", "channel": "web", "amount": 1, "at": "2026-11-11 00:02:00+00"}
 EXPECT SELECT alert_id, severity, message FROM alerts ORDER BY alert_id;
 {"alert_id": "duplicate_payment:web", "severity": "critical", "message": "1 cases"}
 {"alert_id": "orphan:web", "severity": "warning", "message": "1 cases"}
@@ -91,6 +94,7 @@ GIVEN orders
 {"order_id": "web:7", "channel": "web", "status": "placed", "currency": "CNY", "amount": 1, "placed_at": "2026-11-11 00:00:00+00"}
 EXPECT SELECT kind FROM anomalies ORDER BY kind;
 {"kind": "duplicate_payment"}
+{"kind": "orphan"}
 {"kind": "price_zero"}
 
 -- test: every rule an order breaks is told

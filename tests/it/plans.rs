@@ -60,3 +60,16 @@ fn subqueries_become_joins() {
                  AND channel IN (SELECT channel FROM orders WHERE amount > 100)";
     check_query(query, expect_file!["plans/subqueries.txt"]);
 }
+
+/// Orders of many channels are unique by their id, and so the state of an order is one look-up in each of its six inputs.
+#[test]
+fn the_shipped_order_state_is_one_co_group_by_order_id() {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/dataflows"));
+    let scripts = sql_files(&[folder]).expect("the shipped dataflows are there");
+    let plan = explain(&scripts, "order_state").expect("it is planned").expect("the view is there");
+    assert!(plan.starts_with("View order_state (#0 |"), "{plan}");
+    assert_eq!(plan.matches("CoGroup ").count(), 1, "{plan}");
+    let co_group = plan.lines().find(|line| line.contains("CoGroup ")).expect("counted above");
+    assert_eq!(co_group.matches(" = ").count(), 5, "{co_group}");
+    assert_eq!(plan.matches("Join Left").count(), 0, "{plan}");
+}

@@ -62,8 +62,29 @@ impl Lowering<'_> {
     }
 }
 
+/// What is unique of the rows of a projection: the input's sets where all their columns are there, as they are or as texts made of them.
+pub(super) fn unique_after(input: &NodeRef, expressions: &[ExprRef]) -> Vec<Vec<usize>> {
+    let told_apart = |e: &ExprRef| (column_index(e).is_some(), injective_column(e, input));
+    let from: Vec<(bool, Option<usize>)> = expressions.iter().map(told_apart).collect();
+    // A column may be there both ways, and either may be what a join asks for.
+    let places = |set: &Vec<usize>, as_they_are: bool| -> Option<Vec<usize>> {
+        let place = |c: &usize| {
+            let wanted = from.iter().position(|f| *f == (as_they_are, Some(*c)));
+            wanted.or_else(|| from.iter().position(|f| *f == (!as_they_are, Some(*c))))
+        };
+        set.iter().map(place).collect()
+    };
+    let mut unique: Vec<Vec<usize>> = vec![];
+    for set in input.unique.iter().flat_map(|set| [places(set, true), places(set, false)]).flatten() {
+        if !unique.contains(&set) {
+            unique.push(set);
+        }
+    }
+    unique
+}
+
 /// The input column an expression tells apart: its values differ where the column's do.
-pub(super) fn injective_column(expression: &ExprRef, input: &NodeRef) -> Option<usize> {
+fn injective_column(expression: &ExprRef, input: &NodeRef) -> Option<usize> {
     if let Some(column) = column_index(expression) {
         return Some(column);
     }

@@ -221,9 +221,7 @@ impl Lowering<'_> {
             Field::new(name, data_type(e, &input.schema), true)
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let from: Vec<Option<usize>> = expressions.iter().map(|e| known::injective_column(e, &input)).collect();
-        let position = |c: &usize| from.iter().position(|f| f == &Some(*c));
-        let unique = input.unique.iter().filter_map(|set| set.iter().map(position).collect()).collect();
+        let unique = known::unique_after(&input, &expressions);
         self.map(input, Step::Project(expressions, Arc::clone(&schema)), schema, unique)
     }
 

@@ -96,4 +96,13 @@ pub const JOINS: &[&str] = &[
     "SELECT o.id, c.code FROM orders o LEFT JOIN codes c ON o.sku = c.sku AND o.sku = 2",
     "SELECT o.id, i.line, i.price FROM orders o JOIN LATERAL (SELECT line, price FROM items i WHERE i.order_id = o.id AND i.price > o.qty) i ON true",
     "SELECT * FROM orders o NATURAL JOIN codes c",
+    // A union of identifiers behind texts of their own is unique; behind texts that may run together it is not.
+    "SELECT u.k, u.amount, e.n, i.lines FROM (SELECT 'a:' || id AS k, amount FROM orders WHERE paid UNION ALL SELECT 'b:' || id, amount FROM orders) u
+       LEFT JOIN (SELECT 'a:' || ref AS k, sum(n) AS n FROM events WHERE ref IS NOT NULL GROUP BY 'a:' || ref) e ON e.k = u.k
+       LEFT JOIN (SELECT 'b:' || order_id AS k, count(*) AS lines FROM items GROUP BY 'b:' || order_id) i ON i.k = u.k",
+    "SELECT u.k, u.amount, c.amount AS other FROM orders o JOIN (SELECT 'a:' || id AS k, amount FROM orders UNION ALL SELECT 'a:' || id, amount FROM orders) u ON u.k = 'a:' || o.id
+       LEFT JOIN (SELECT 'a' || id AS k, amount FROM orders UNION ALL SELECT 'a1' || id, amount FROM orders) c ON c.k = 'a' || o.id",
+    "SELECT o.id, u.at FROM orders o LEFT JOIN (SELECT 'a' || ref AS k, at FROM events UNION ALL SELECT 'b' || id, at FROM orders) u ON u.k = 'b' || o.id",
+    "SELECT a.id, a.k, b.amount, c.qty FROM (SELECT 'a:' || id AS k, id FROM orders) a LEFT JOIN (SELECT 'a:' || id AS k, id, amount FROM orders) b ON b.id = a.id
+       LEFT JOIN (SELECT 'a:' || id AS k, id, qty FROM orders WHERE paid) c ON c.k = a.k",
 ];
