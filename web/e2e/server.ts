@@ -1,7 +1,7 @@
 // A real server for the tests: the binary that `cargo test` built, on free ports, on the SQL that a test asks for.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -26,19 +26,23 @@ export class Server {
 
   private constructor(
     private readonly path: string,
-    private readonly folder: string | undefined,
+    private readonly folder: string,
     private readonly port: number,
   ) {}
 
-  /** Starts on a folder of the repository or on SQL given as text. */
-  static async start(sql: { folder: string } | { text: string }): Promise<Server> {
-    let path: string;
-    let folder: string | undefined;
-    if ("folder" in sql) path = resolve(import.meta.dirname, "../..", sql.folder);
+  /** Starts on the shipped dataflows, their simulators slowed down for an unoptimised program, or on SQL given as text. */
+  static async start(sql: { shipped: true } | { text: string }): Promise<Server> {
+    const folder = mkdtempSync(join(tmpdir(), "trueup-e2e-"));
+    let path = join(folder, "test.sql");
+    if ("text" in sql) writeFileSync(path, sql.text);
     else {
-      folder = mkdtempSync(join(tmpdir(), "trueup-e2e-"));
-      path = join(folder, "test.sql");
-      writeFileSync(path, sql.text);
+      path = folder;
+      const shipped = resolve(import.meta.dirname, "../../dataflows");
+      for (const name of readdirSync(shipped, { recursive: true, encoding: "utf8" })) {
+        if (!name.endsWith(".sql") || name.endsWith(".test.sql")) continue;
+        const text = readFileSync(join(shipped, name), "utf8").replaceAll(/rate = '\d+'/g, "rate = '8'");
+        writeFileSync(join(folder, name.replaceAll("/", "-")), text);
+      }
     }
     const server = new Server(path, folder, await free_port());
     await server.up();
@@ -97,6 +101,6 @@ export class Server {
 
   async stop(): Promise<void> {
     await this.kill();
-    if (this.folder !== undefined) rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -25,7 +25,7 @@ let url = process.env.E2E_URL ?? "";
 test.beforeAll(async () => {
   test.setTimeout(start_ms_max + 10_000);
   if (url !== "") return;
-  server = await Server.start({ folder: "dataflows" });
+  server = await Server.start({ shipped: true });
   url = server.url;
 });
 

@@ -202,6 +202,8 @@ export interface ReconciliationSummary {
   channel: string;
   kind: string;
   status: string;
+  /** Amounts are in this currency, not in the reporting one; null where nobody said. */
+  currency: string | null;
   items: number;
   expected: Amount | null;
   settled: Amount | null;

@@ -1,7 +1,7 @@
 // The small computations behind pictures: rates, sparklines, the graph's places.
 import { describe, expect, it } from "vitest";
 
-import { layout } from "../src/screens/dataflow/layout";
+import { direct, layout } from "../src/screens/dataflow/layout";
 import { Rate, window_ms } from "../src/state/rate";
 import { spark_path } from "../src/ui/sparkline";
 
@@ -49,6 +49,13 @@ describe("layout", () => {
     for (const [from, to] of edges) {
       expect(places.get(to)?.column).toBeGreaterThan(places.get(from)?.column ?? Infinity);
     }
+  });
+
+  it("leaves out what is read through something else", () => {
+    const found = direct(new Map([...reads, ["top", ["by_sku", "state", "orders", "payments"]]]));
+    expect(found.get("top")).toEqual(["by_sku"]);
+    expect(found.get("state")).toEqual(["orders", "payments"]);
+    expect(found.get("by_sku")).toEqual(["state"]);
   });
 
   it("gives no two views one place", () => {

@@ -2,7 +2,7 @@
 import { effect } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { silence_ms_max, type FeedWorld } from "../src/state/feed";
+import { first_ms_max, silence_ms_max, type FeedWorld } from "../src/state/feed";
 import { Store } from "../src/state/store";
 
 /** One connection of a server that the test plays. */
@@ -157,7 +157,16 @@ describe("Store", () => {
     await vi.advanceTimersByTimeAsync(silence_ms_max - 100);
     expect(store.status.value.kind).toBe("live");
     await vi.advanceTimersByTimeAsync(200);
-    expect(store.status.value).toMatchObject({ kind: "broken", reason: "silent for 3 s" });
+    expect(store.status.value).toMatchObject({ kind: "broken", reason: "the server is silent" });
+  });
+
+  it("gives a busy server time for its snapshot", async () => {
+    store.want(["a"]);
+    await vi.advanceTimersByTimeAsync(first_ms_max - 100);
+    expect(world.lines).toHaveLength(1);
+    world.line(0).send("snapshot", { tick: 5, views: { a: { rows: [] } } });
+    await settle();
+    expect(store.status.value.kind).toBe("live");
   });
 
   it("goes on trying while the server refuses, and keeps saying since when", async () => {

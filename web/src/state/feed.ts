@@ -1,6 +1,6 @@
 // The page's one connection: GET /api/changes as a stream, watched, and opened again by itself.
 // Guarantees: messages come in order; after a break the stream goes on from the last tick seen (Last-Event-ID) or starts with a
-// snapshot, as the server decides; a line that is silent for `silence_ms_max` counts as broken. One connection at a time.
+// snapshot, as the server decides; a line that falls silent for `silence_ms_max` counts as broken. One connection at a time.
 // Native EventSource would do most of it, but gives up for good on a 503 and cannot see a silent line.
 import { decode, FrameReader, type Message } from "./protocol";
 
@@ -12,6 +12,8 @@ export type FeedStatus =
 
 /** Silence after which a line counts as broken: the server's heart-beats come at least once a second. */
 export const silence_ms_max = 3000;
+/** How long the first message may take: a busy server needs a while to collect a snapshot, and asking again would not help it. */
+export const first_ms_max = 60_000;
 /** First wait before connecting again, doubled up to the last. */
 export const retry_ms_min = 200;
 export const retry_ms_max = 3000;
@@ -93,13 +95,15 @@ export class Feed {
     const headers: Record<string, string> = { Accept: "text/event-stream" };
     if (this.last_tick !== undefined) headers["Last-Event-ID"] = String(this.last_tick);
     let silent: ReturnType<typeof setTimeout> | undefined;
-    const silence = new Error(`silent for ${silence_ms_max / 1000} s`);
-    const heard = () => {
+    const silence = new Error("the server is silent");
+    // Keep-alive comments before the snapshot do not start the watch.
+    let began = false;
+    const heard = (wait_ms = silence_ms_max) => {
       clearTimeout(silent);
-      silent = setTimeout(() => abort.abort(silence), silence_ms_max);
+      silent = setTimeout(() => abort.abort(silence), wait_ms);
     };
     try {
-      heard();
+      heard(first_ms_max);
       const views = this.views.map(encodeURIComponent).join(",");
       const url = `/api/changes?views=${views}&interval=${interval_ms}&missing=allow`;
       const response = await this.world.fetch(url, { headers, signal: abort.signal, cache: "no-store" });
@@ -113,11 +117,12 @@ export class Feed {
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return "the server closed the stream";
-        heard();
         for (const frame of frames.push(value)) {
           const message = decode(frame);
           if (message && !abort.signal.aborted) this.deliver(message);
+          began ||= message !== undefined;
         }
+        if (began) heard();
       }
     } catch (error) {
       throw abort.signal.reason === silence ? silence : error;

@@ -140,6 +140,7 @@ export const en = {
   reconciliation: "Reconciliation",
   status: "Status",
   items: "Items",
+  currency: "Currency",
   expected: "Expected",
   settled: "Settled",
   difference: "Difference",

@@ -13,7 +13,9 @@ export interface Format {
   readonly money_short: (amount: Amount) => string;
   /** ¥1.2M, ¥120万: for axes. */
   readonly money_axis: (amount: number) => string;
-  /** +¥12.50, −¥12.50 */
+  /** 12,345.60: of whatever currency is named beside it. */
+  readonly amount: (amount: Amount) => string;
+  /** +¥12, −¥12 */
   readonly money_signed: (amount: Amount) => string;
   readonly count: (value: Amount) => string;
   readonly count_short: (value: number) => string;
@@ -43,6 +45,7 @@ function make(language: Language): Format {
   const compact = { ...yuan, notation: "compact" } as const;
   const short = number({ ...compact, minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const axis = number({ ...compact, minimumFractionDigits: 0, maximumFractionDigits: 1 });
+  const plain = number({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const signed = number({ ...yuan, signDisplay: "exceptZero", maximumFractionDigits: 0 });
   const count = number({ maximumFractionDigits: 0 });
   const count_short = number({ notation: "compact", maximumFractionDigits: 1 });
@@ -69,6 +72,7 @@ function make(language: Language): Format {
     money_whole: (amount) => minus(whole.format(exact(amount))),
     money_short: (amount) => minus(short.format(exact(amount))),
     money_axis: (amount) => minus(axis.format(amount)),
+    amount: (amount) => minus(plain.format(exact(amount))),
     money_signed: (amount) => minus(signed.format(exact(amount))),
     count: (value) => minus(count.format(exact(value))),
     count_short: (value) => minus(count_short.format(value)),

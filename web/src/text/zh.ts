@@ -142,6 +142,7 @@ export const zh: Texts = {
   reconciliation: "对账",
   status: "状态",
   items: "笔数",
+  currency: "币种",
   expected: "应结",
   settled: "已结",
   difference: "差额",

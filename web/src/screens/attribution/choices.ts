@@ -45,8 +45,11 @@ export const campaigns = computed<readonly Campaign[]>(() => {
     .sort((a, b) => rank(a) - rank(b) || a.id.localeCompare(b.id));
 });
 
-/** The colour of a campaign, the same in every picture, whatever its rank. */
+/** How many campaigns the pictures draw: more lines are a tangle. */
+export const lines_max = 8;
+
+/** The colour of a drawn campaign, the same in every picture, whatever its rank among them. */
 export const colour_index = computed(() => {
-  const ids = campaigns.value.map((campaign) => campaign.id).sort();
+  const ids = campaigns.value.slice(0, lines_max).map((campaign) => campaign.id).sort();
   return new Map(ids.map((id, i) => [id, i]));
 });

@@ -11,11 +11,10 @@ import { Card } from "../../ui/card";
 import { Choice } from "../../ui/choice";
 import { Chart } from "../../ui/chart";
 import { amount_number, type AttributionDay } from "../../views";
-import { axis, campaigns, colour_index, look_back, model } from "./choices";
+import { axis, campaigns, colour_index, lines_max, look_back, model } from "./choices";
 
 const tick = signal(0);
 const outcome = signal<Outcome>({ kind: "asking" });
-const lines_max = 6;
 
 const sql =
   "SELECT day, campaign_id, net FROM attribution_daily " +

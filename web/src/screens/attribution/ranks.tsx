@@ -6,12 +6,9 @@ import { palette } from "../../charts/palette";
 import { t, word } from "../../state/settings";
 import { Card } from "../../ui/card";
 import { Chart } from "../../ui/chart";
-import { campaigns, colour_index, models } from "./choices";
+import { campaigns, colour_index, lines_max, models } from "./choices";
 
 const tick = signal(0);
-
-/** More lines than this are a tangle. */
-const lines_max = 8;
 
 const option = computed<EChartsCoreOption>(() => {
   const { muted, ink, line, surface, series, rem, font } = palette.value;
@@ -29,8 +26,8 @@ const option = computed<EChartsCoreOption>(() => {
     },
     xAxis: {
       type: "category",
-      data: models.map((model) => word("model_", model)),
-      axisLabel: { ...text, interval: 0 },
+      data: models.map((model) => word("model_", model).replace(" ", "\n")),
+      axisLabel: { ...text, fontSize: 0.82 * rem, interval: 0 },
       axisLine: { show: false },
       axisTick: { show: false },
     },

@@ -8,7 +8,7 @@ function List() {
   const { money_short, percent } = format.value;
   const rows = campaigns.value.flatMap((campaign) => {
     const row = campaign.by_model.get(model.value);
-    return row ? [{ campaign, gross: amount_number(row.gross), net: amount_number(row.net) }] : [];
+    return row && row.rank !== null ? [{ campaign, gross: amount_number(row.gross), net: amount_number(row.net) }] : [];
   });
   const most = Math.max(1, ...rows.map((row) => row.gross));
   return (

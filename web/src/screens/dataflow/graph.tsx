@@ -4,14 +4,14 @@ import type { TargetedKeyboardEvent } from "preact";
 
 import { format, t } from "../../state/settings";
 import { Card } from "../../ui/card";
-import { layout, type Place } from "./layout";
+import { direct, layout, type Place } from "./layout";
 import { chosen, chosen_view, reads_of, sizes, views } from "./sizes";
 
 const [width, height, gap_x, gap_y] = [168, 40, 56, 12];
 
 // The picture depends on the names alone, not on every tick's sizes.
 const shape = computed(() => JSON.stringify(views.value.map((view) => [view.name, reads_of(view)]).sort()));
-const placed = computed(() => layout(new Map(JSON.parse(shape.value) as [string, string[]][])));
+const placed = computed(() => layout(direct(new Map(JSON.parse(shape.value) as [string, string[]][]))));
 
 const x_of = (place: Place) => place.column * (width + gap_x);
 const y_of = (place: Place) => place.row * (height + gap_y);

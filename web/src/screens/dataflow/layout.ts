@@ -16,6 +16,32 @@ export interface Layout {
 
 const sweeps = 8;
 
+/**
+ * Leaves out what is read through something else that is read too: the server also names the inputs of inlined views.
+ * Names that are not keys are left out as well.
+ */
+export function direct(reads: ReadonlyMap<string, readonly string[]>): Map<string, readonly string[]> {
+  const below = new Map<string, ReadonlySet<string>>();
+  const all_below = (name: string): ReadonlySet<string> => {
+    const known = below.get(name);
+    if (known) return known;
+    const found = new Set<string>();
+    // Set first: views that read each other must end.
+    below.set(name, found);
+    for (const input of reads.get(name) ?? []) {
+      found.add(input);
+      for (const further of all_below(input)) found.add(further);
+    }
+    return found;
+  };
+  return new Map(
+    [...reads].map(([name, inputs]) => {
+      const own = inputs.filter((input) => reads.has(input));
+      return [name, own.filter((input) => !own.some((other) => other !== input && all_below(other).has(input)))];
+    }),
+  );
+}
+
 /** `reads` says for each name what it reads; names that are not keys are left out. */
 export function layout(reads: ReadonlyMap<string, readonly string[]>): Layout {
   const column_of = new Map<string, number>();
