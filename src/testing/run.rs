@@ -73,10 +73,13 @@ pub async fn run(
     Ok(reports)
 }
 
+/// Replaced views and wanted relations.
+type Needs = (BTreeSet<String>, BTreeSet<String>);
+
 /// The plans, once per set of replaced views and wanted relations.
 struct Shapes {
     base: Arc<Prepared>,
-    replaced: Mutex<BTreeMap<(BTreeSet<String>, BTreeSet<String>), Arc<Prepared>>>,
+    replaced: Mutex<BTreeMap<Needs, Arc<Prepared>>>,
 }
 
 impl Shapes {

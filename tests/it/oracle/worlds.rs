@@ -181,7 +181,7 @@ async fn compare_truth(subject: &Subject, truth: &Truth, seed: u64) {
         ("sales_by_status", "SELECT sum(orders), sum(placed), sum(paid), sum(net) FROM sales_by_status"),
         ("sale_cells", "SELECT sum(orders), sum(placed), sum(paid), sum(paid) - sum(refunded) FROM sale_cells"),
     ] {
-        assert_eq!(rows(engine, sql).await, [all.clone()], "TRUEUP_SEED={seed}: {what}");
+        assert_eq!(rows(engine, sql).await, std::slice::from_ref(&all), "TRUEUP_SEED={seed}: {what}");
     }
     let earned = format!("{}|{}", totals.paid, totals.net);
     let by_model = rows(

@@ -203,7 +203,7 @@ mod tests {
         for tick in 11..=11 + HISTORY_MESSAGES_MAX as Tick {
             group.push(tick, text(""), 35);
         }
-        assert!(!group.covers(11) && group.covers(12));
+        assert!(!group.covers(10) && group.covers(11), "the messages of ticks 12 and later are kept");
     }
 
     #[test]

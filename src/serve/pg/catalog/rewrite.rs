@@ -22,8 +22,12 @@ pub(super) fn plannable(statement: &mut Statement) {
             *expression = null_of(SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(SqlType::Text), None)));
             return ControlFlow::<()>::Continue(());
         }
-        if is_about_nothing(expression) || is_comment(expression) {
+        if is_about_nothing(expression) {
             *expression = null_of(SqlType::Text);
+            return ControlFlow::<()>::Continue(());
+        }
+        if let Some(nothing) = comment(expression) {
+            *expression = nothing;
             return ControlFlow::<()>::Continue(());
         }
         if let Some(member) = in_search_path(expression) {
@@ -76,12 +80,14 @@ fn is_about_nothing(expression: &Expr) -> bool {
     })
 }
 
-/// A comment on an object or a column, of which there are none; their arguments may be more than DataFusion can plan.
-fn is_comment(expression: &Expr) -> bool {
+/// A comment on an object or a column, of which there are none; their arguments may be more than DataFusion can plan. The NULL is
+/// spelled so that a result may have it beside another without a name.
+fn comment(expression: &Expr) -> Option<Expr> {
     const COMMENTS: &[&str] = &["col_description", "obj_description", "shobj_description"];
-    let Expr::Function(function) = expression else { return false };
-    let name = function.name.0.last().map(|part| part.to_string().to_lowercase());
-    name.is_some_and(|name| COMMENTS.contains(&name.as_str()))
+    let Expr::Function(function) = expression else { return None };
+    let name = function.name.0.last()?.to_string().to_lowercase();
+    let text = Expr::value(Value::SingleQuotedString(name.clone()));
+    COMMENTS.contains(&name.as_str()).then(|| call("nullif", vec![text.clone(), text]))
 }
 
 /// `schema IN (SELECT … the parts of search_path …)`, as Grafana finds out which names need no schema: here that is `public`.
