@@ -88,7 +88,7 @@ function Picture() {
   const kinds = new Map(views.value.map((view) => [view.name, view.kind]));
   const [w, h] = [columns * (width + gap_x) - gap_x + 4, rows * (height + gap_y) - gap_y + 4];
   return (
-    <div class="scroll graph">
+    <div class="scroll graph" tabIndex={0} role="region" aria-label={t("graph")}>
       <svg
         viewBox={`-2 -2 ${w} ${h}`}
         style={{ "--w": w, "--h": h }}
