@@ -198,7 +198,7 @@ mod tests {
     const B: Watched = Watched::Rows(RelationId(2));
 
     fn runs(rows: usize) -> Vec<RunSlice> {
-        let mut run = Run::with_capacity(0, 0);
+        let mut run = Run::with_capacity(0);
         (0..rows as u64).for_each(|word| run.push(word, b"x", 1));
         vec![RunSlice::whole(Arc::new(run))]
     }

@@ -37,6 +37,17 @@ pub fn hash_bytes(bytes: &[u8]) -> u64 {
     fold_multiply(state, HASH_SEED)
 }
 
+/// The order-preserving word of a row that begins with a fixed-width column: a validity byte, then `width` value bytes.
+#[inline(always)]
+pub fn leading_word(row: &[u8], width: usize) -> u64 {
+    if row[0] != 1 {
+        return 0;
+    }
+    let mut word = [0u8; 8];
+    word[..width].copy_from_slice(&row[1..1 + width]);
+    u64::from_be_bytes(word)
+}
+
 /// Unsigned lexicographic comparison, as `left.cmp(right)`, inlined for the short strings that rows are.
 #[inline(always)]
 pub fn compare_bytes(left: &[u8], right: &[u8]) -> Ordering {

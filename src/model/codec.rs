@@ -23,7 +23,7 @@ use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 
-use super::bytes::hash_bytes;
+use super::bytes::{hash_bytes, leading_word};
 use super::fixed::FixedLayout;
 use super::rows::{RowBuf, offset};
 use super::{Diff, SqlError, SqlResult};
@@ -322,17 +322,6 @@ fn push_prefixed(key: &[u8], out: &mut RowBuf) -> u64 {
     out.bytes.extend_from_slice(&length.to_le_bytes());
     out.bytes.extend_from_slice(key);
     hash_bytes(&out.bytes[start..])
-}
-
-/// The order-preserving word of one fixed-width column: a validity byte, then `width` value bytes.
-#[inline]
-fn leading_word(key: &[u8], width: usize) -> u64 {
-    if key[0] != 1 {
-        return 0;
-    }
-    let mut word = [0u8; 8];
-    word[..width].copy_from_slice(&key[1..1 + width]);
-    u64::from_be_bytes(word)
 }
 
 fn order_word(key: &[(DataType, SortOptions)]) -> OrderWord {

@@ -1,7 +1,84 @@
-//! Columns of a run that take no memory while they are regular: counts that are all equal, rows that are all of one length.
+//! Columns of a run that take no memory while they are regular: order words that the rows begin with, counts that are all equal,
+//! rows that are all of one length.
 
 use super::Diff;
+use super::bytes::leading_word;
 use super::rows::offset;
+
+/// Bytes of the column that an order word may be read from.
+const WORD_BYTES: usize = 8;
+
+/// A column of order words that costs nothing while each is what its row begins with: keys of one 64-bit column.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    len: usize,
+    /// Empty while all words are in the rows, else one per row.
+    values: Vec<u64>,
+}
+
+impl Words {
+    /// Number of rows.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The words; `None`: each is [`Words::of`] its row.
+    #[inline(always)]
+    pub fn stored(&self) -> Option<&[u64]> {
+        (!self.values.is_empty()).then_some(&self.values)
+    }
+
+    /// The word that `row` begins with.
+    #[inline(always)]
+    pub fn of(row: &[u8]) -> u64 {
+        leading_word(row, WORD_BYTES)
+    }
+
+    /// Whether `word` can be read from `row`.
+    #[inline(always)]
+    pub fn is_in(word: u64, row: &[u8]) -> bool {
+        row.len() > WORD_BYTES && Self::of(row) == word
+    }
+
+    /// Appends words that are in their rows. Not to be called once any is stored.
+    #[inline(always)]
+    pub fn extend_in_rows(&mut self, count: usize) {
+        debug_assert!(self.values.is_empty(), "all words are stored, or none");
+        self.len += count;
+    }
+
+    /// Appends words that may not be in their rows, after all before them are stored.
+    #[inline(always)]
+    pub fn extend(&mut self, words: impl Iterator<Item = u64>) {
+        debug_assert_eq!(self.values.len(), self.len, "all words are stored, or none");
+        self.values.extend(words);
+        self.len = self.values.len();
+    }
+
+    /// Writes out the words of the rows so far.
+    pub fn store(&mut self, words: Vec<u64>) {
+        debug_assert_eq!(words.len(), self.len, "one word per row");
+        self.values = words;
+    }
+
+    /// Makes room for words that are stored.
+    pub fn reserve(&mut self, count: usize) {
+        self.values.reserve(count);
+    }
+
+    /// Gives back an allocation that turned out too large.
+    pub fn shrink(&mut self) {
+        if self.values.capacity() > self.len + self.len / 4 {
+            self.values.shrink_to_fit();
+        }
+    }
+
+    /// Heap bytes held.
+    pub fn heap_bytes(&self) -> usize {
+        self.values.capacity() * size_of::<u64>()
+    }
+}
 
 /// A column of signed counts that costs nothing while all are equal.
 #[derive(Clone, Debug, Default)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::Diff;
 use super::bytes::{compare_bytes, gallop};
-use super::regular::{Diffs, Offsets};
+use super::regular::{Diffs, Offsets, Words};
 
 /// A flat, unsorted run of rows, struct of arrays. At most 4 GiB of bytes: pushing more panics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl RowBuf {
         let (start, end) = (run.offsets.get(lo), run.offsets.get(hi));
         let base = self.bytes.len();
         offset(base + end - start);
-        self.words.extend_from_slice(&run.words[lo..hi]);
+        self.words.extend((lo..hi).map(|index| run.word(index)));
         self.ends.extend((lo + 1..=hi).map(|index| (run.offsets.get(index) - start + base) as u32));
         self.bytes.extend_from_slice(&run.bytes[start..end]);
         self.diffs.extend((lo..hi).map(|index| run.diffs.get(index)));
@@ -117,10 +117,18 @@ impl RowBuf {
     }
 }
 
+/// Rows `lo..hi` of source number `source`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment {
+    pub source: usize,
+    pub lo: usize,
+    pub hi: usize,
+}
+
 /// A sorted, consolidated, immutable sequence of rows.
 #[derive(Clone, Debug)]
 pub struct Run {
-    pub(crate) words: Vec<u64>,
+    words: Words,
     /// Row `i` is `bytes[offsets.get(i)..offsets.get(i + 1)]`.
     pub(crate) offsets: Offsets,
     pub(crate) bytes: Vec<u8>,
@@ -128,10 +136,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// An empty run under construction, with room for `rows` rows of `bytes` bytes together.
-    pub fn with_capacity(rows: usize, bytes: usize) -> Self {
+    /// An empty run under construction, with room for `bytes` bytes of rows.
+    pub fn with_capacity(bytes: usize) -> Self {
         Run {
-            words: Vec::with_capacity(rows),
+            words: Words::default(),
             offsets: Offsets::default(),
             bytes: Vec::with_capacity(bytes),
             diffs: Diffs::default(),
@@ -147,13 +155,22 @@ impl Run {
     /// Whether there is no row.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        self.len() == 0
     }
 
     /// The order word of row `index`.
     #[inline]
     pub fn word(&self, index: usize) -> u64 {
-        self.words[index]
+        match self.words.stored() {
+            Some(words) => words[index],
+            None => Words::of(&self.bytes[self.offsets.get(index)..]),
+        }
+    }
+
+    /// The order words, where they are not in the rows.
+    #[inline(always)]
+    pub(crate) fn stored_words(&self) -> Option<&[u64]> {
+        self.words.stored()
     }
 
     /// The bytes of row `index`.
@@ -172,17 +189,53 @@ impl Run {
     #[inline]
     pub fn push(&mut self, word: u64, row: &[u8], diff: Diff) {
         debug_assert!(diff != 0, "runs hold no cancelled rows");
-        self.words.push(word);
+        if self.words.stored().is_none() && Words::is_in(word, row) {
+            self.words.extend_in_rows(1);
+        } else {
+            self.store_words();
+            self.words.extend(std::iter::once(word));
+        }
         self.bytes.extend_from_slice(row);
         self.offsets.push(row.len());
         self.diffs.push(diff);
     }
 
+    /// Appends the segments' rows, a column at a time.
+    pub(crate) fn extend_from_runs(&mut self, sources: &[Arc<Run>], segments: &[Segment]) {
+        let segments = || segments.iter().map(|s| (&*sources[s.source], s.lo, s.hi));
+        let rows = segments().map(|(_, lo, hi)| hi - lo).sum();
+        if self.words.stored().is_none() && segments().all(|(run, ..)| run.words.stored().is_none()) {
+            self.words.extend_in_rows(rows);
+        } else {
+            self.store_words();
+            self.words.reserve(rows);
+            for (run, lo, hi) in segments() {
+                match run.words.stored() {
+                    Some(words) => self.words.extend(words[lo..hi].iter().copied()),
+                    None => self.words.extend((lo..hi).map(|index| run.word(index))),
+                }
+            }
+        }
+        segments().for_each(|(run, lo, hi)| self.offsets.extend_range(&run.offsets, lo, hi));
+        segments().for_each(|(run, lo, hi)| self.bytes.extend_from_slice(&run.bytes[run.offsets.get(lo)..run.offsets.get(hi)]));
+        segments().for_each(|(run, lo, hi)| self.diffs.extend_range(&run.diffs, lo, hi));
+    }
+
+    /// How many bytes rows `lo..hi` are.
+    pub(crate) fn bytes_between(&self, lo: usize, hi: usize) -> usize {
+        self.offsets.get(hi) - self.offsets.get(lo)
+    }
+
+    /// Writes the words out, if they are not.
+    fn store_words(&mut self) {
+        if self.words.stored().is_none() {
+            self.words.store((0..self.len()).map(|index| self.word(index)).collect());
+        }
+    }
+
     /// Gives back allocations that turned out too large.
     pub fn shrink(&mut self) {
-        if self.words.capacity() > self.words.len() + self.words.len() / 4 {
-            self.words.shrink_to_fit();
-        }
+        self.words.shrink();
         if self.bytes.capacity() > self.bytes.len() + self.bytes.len() / 4 {
             self.bytes.shrink_to_fit();
         }
@@ -193,13 +246,13 @@ impl Run {
     /// First row in `from..to` at or after `(word, row)`, `to` if there is none. Fast when it is near `from`.
     #[inline]
     pub fn seek(&self, from: usize, to: usize, word: u64, row: &[u8]) -> usize {
-        let start = gallop(from, to, |index| self.words[index] < word);
-        gallop(start, to, |index| self.words[index] == word && compare_bytes(self.row(index), row).is_lt())
+        let start = gallop(from, to, |index| self.word(index) < word);
+        gallop(start, to, |index| self.word(index) == word && compare_bytes(self.row(index), row).is_lt())
     }
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
-        self.words.capacity() * 8 + self.offsets.heap_bytes() + self.bytes.capacity() + self.diffs.heap_bytes()
+        self.words.heap_bytes() + self.offsets.heap_bytes() + self.bytes.capacity() + self.diffs.heap_bytes()
     }
 }
 
@@ -273,7 +326,7 @@ mod tests {
 
     #[test]
     fn seek_finds_the_lower_bound() {
-        let mut run = Run::with_capacity(0, 0);
+        let mut run = Run::with_capacity(0);
         for (word, row) in [(1, "a"), (1, "c"), (3, ""), (3, "b"), (9, "z")] {
             run.push(word, row.as_bytes(), 1);
         }
@@ -286,7 +339,7 @@ mod tests {
 
     #[test]
     fn slices_of_runs_append_to_buffers() {
-        let mut run = Run::with_capacity(0, 0);
+        let mut run = Run::with_capacity(0);
         for (word, row, diff) in [(1, "a", 1), (2, "bc", 1), (3, "def", 5)] {
             run.push(word, row.as_bytes(), diff);
         }

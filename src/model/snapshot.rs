@@ -232,7 +232,7 @@ mod tests {
             let mut part = Vec::new();
             let rows: Vec<_> = rows.into_iter().collect();
             for chunk in rows.chunks(random.random_range(1..30)) {
-                let mut run = Run::with_capacity(0, 0);
+                let mut run = Run::with_capacity(0);
                 for ((word, row), diff) in chunk {
                     run.push(*word, row, *diff);
                     *total.entry((*word, row.clone())).or_default() += diff;

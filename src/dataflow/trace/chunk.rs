@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn chunks_apart_pass_through_untouched() {
         let chunk = |words: std::ops::Range<u64>| {
-            let mut run = Run::with_capacity(0, 0);
+            let mut run = Run::with_capacity(0);
             words.for_each(|word| run.push(word, &word.to_be_bytes(), 1));
             RowChunk::whole(run)
         };
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn small_windows_let_go_of_their_run() {
-        let mut run = Run::with_capacity(0, 0);
+        let mut run = Run::with_capacity(0);
         (0..1000u64).for_each(|word| run.push(word, b"row", 1));
         let window = RowChunk::whole(run).window(10, 20);
         let (mut input, mut out) = (VecDeque::from([window]), VecDeque::new());

@@ -11,17 +11,10 @@ use std::sync::Arc;
 use differential_dataflow::trace::chunk::Chunk;
 
 use crate::model::bytes::{compare_bytes, gallop};
+use crate::model::rows::Segment;
 use crate::model::{Diff, Run};
 
 use super::chunk::{RowChunk, TARGET};
-
-/// Rows `lo..hi` of source number `source`.
-#[derive(Clone, Copy)]
-struct Segment {
-    source: usize,
-    lo: usize,
-    hi: usize,
-}
 
 /// Output under assembly.
 struct Plan<'a> {
@@ -72,6 +65,8 @@ impl<'a> Plan<'a> {
             for (row, diff) in self.additions.drain(..) {
                 run.diffs.add(row, diff);
             }
+            // An update's deletion has mostly met its row by now.
+            run.diffs.shrink();
             self.out.push_back(RowChunk::whole(run));
             self.segments.clear();
             self.rows = 0;
@@ -83,26 +78,10 @@ impl<'a> Plan<'a> {
 
 /// One run of the segments' rows in order.
 fn assemble(sources: &[Arc<Run>], segments: &[Segment]) -> Run {
-    let rows = segments.iter().map(|segment| segment.hi - segment.lo).sum();
-    let bytes = segments.iter().map(|segment| bytes_of(&sources[segment.source], segment).len()).sum();
-    let mut run = Run::with_capacity(rows, bytes);
-    for segment in segments {
-        run.words.extend_from_slice(&sources[segment.source].words[segment.lo..segment.hi]);
-    }
-    for segment in segments {
-        run.offsets.extend_range(&sources[segment.source].offsets, segment.lo, segment.hi);
-    }
-    for segment in segments {
-        run.bytes.extend_from_slice(bytes_of(&sources[segment.source], segment));
-    }
-    for segment in segments {
-        run.diffs.extend_range(&sources[segment.source].diffs, segment.lo, segment.hi);
-    }
+    let bytes = segments.iter().map(|segment| sources[segment.source].bytes_between(segment.lo, segment.hi)).sum();
+    let mut run = Run::with_capacity(bytes);
+    run.extend_from_runs(sources, segments);
     run
-}
-
-fn bytes_of<'a>(run: &'a Run, segment: &Segment) -> &'a [u8] {
-    &run.bytes[run.offsets.get(segment.lo)..run.offsets.get(segment.hi)]
 }
 
 /// One chunk of the rows of `chunks`, which follow each other in order.
@@ -193,15 +172,14 @@ pub(super) fn merge(in1: &mut VecDeque<RowChunk>, in2: &mut VecDeque<RowChunk>, 
 fn merge_pair(left: &mut Side, right: &mut Side, plan: &mut Plan) {
     let (left_end, right_end) = (left.end(), right.end());
     let (left_run, right_run) = (&*left.chunk.slice.run, &*right.chunk.slice.run);
-    let (left_words, right_words) = (&left_run.words[..left_end], &right_run.words[..right_end]);
     let (mut i, mut j) = (left.at, right.at);
     while i < left_end && j < right_end {
-        let (left_word, right_word) = (left_words[i], right_words[j]);
+        let (left_word, right_word) = (left_run.word(i), right_run.word(j));
         let order = left_word.cmp(&right_word).then_with(|| compare_bytes(left_run.row(i), right_run.row(j)));
         match order {
             Ordering::Less => {
                 let end = if left_word < right_word {
-                    gallop(i + 1, left_end, |at| left_words[at] < right_word)
+                    gallop(i + 1, left_end, |at| left_run.word(at) < right_word)
                 } else {
                     left_run.seek(i + 1, left_end, right_word, right_run.row(j))
                 };
@@ -210,7 +188,7 @@ fn merge_pair(left: &mut Side, right: &mut Side, plan: &mut Plan) {
             }
             Ordering::Greater => {
                 let end = if right_word < left_word {
-                    gallop(j + 1, right_end, |at| right_words[at] < left_word)
+                    gallop(j + 1, right_end, |at| right_run.word(at) < left_word)
                 } else {
                     right_run.seek(j + 1, right_end, left_word, left_run.row(i))
                 };

@@ -4,6 +4,7 @@
 //! guess once, resolve by exponential search. Each step prefetches what the next reads, so that the cache misses of a
 //! block overlap.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::model::Run;
@@ -41,9 +42,9 @@ struct Search {
 pub(crate) fn distinct_words(batches: &[Batch]) -> Vec<u64> {
     let mut words: Vec<u64> = Vec::new();
     for chunk in batches.iter().flat_map(|batch| &batch.chunks) {
-        for word in &chunk.slice.run.words[chunk.slice.range()] {
-            if words.last() != Some(word) {
-                words.push(*word);
+        for word in chunk.slice.range().map(|row| chunk.slice.run.word(row)) {
+            if words.last() != Some(&word) {
+                words.push(word);
             }
         }
     }
@@ -70,7 +71,7 @@ pub(crate) fn probe(chunks: &[RowChunk], words: &[u64], sources: &mut Vec<Arc<Ru
             let Some(here) = chunks.get(chunk) else { break };
             if word >= here.first {
                 let guess = here.rows_between(here.first, word).min(here.slice.len() - 1);
-                prefetch(&here.slice.run.words, here.slice.lo as usize + guess);
+                prefetch_word(&here.slice.run, here.slice.lo as usize + guess);
                 block[filled] = Search { key, chunk, guess };
                 filled += 1;
             }
@@ -89,7 +90,7 @@ pub(crate) fn probe(chunks: &[RowChunk], words: &[u64], sources: &mut Vec<Arc<Ru
 #[inline(always)]
 fn refine(chunk: &RowChunk, word: u64, search: &mut Search) {
     let base = chunk.slice.lo as usize;
-    let at = chunk.slice.run.words[base + search.guess];
+    let at = chunk.slice.run.word(base + search.guess);
     let before = search.guess;
     search.guess = if at < word {
         (before + chunk.rows_between(at, word)).min(chunk.slice.len() - 1)
@@ -97,7 +98,7 @@ fn refine(chunk: &RowChunk, word: u64, search: &mut Search) {
         before.saturating_sub(chunk.rows_between(word, at))
     };
     if search.guess.abs_diff(before) > 3 {
-        prefetch(&chunk.slice.run.words, base + search.guess);
+        prefetch_word(&chunk.slice.run, base + search.guess);
     }
 }
 
@@ -114,16 +115,15 @@ impl Found<'_> {
     #[inline(always)]
     fn resolve(&mut self, search: &Search, word: u64) {
         let chunk = &self.chunks[search.chunk];
-        let base = chunk.slice.lo as usize;
-        let words = &chunk.slice.run.words[chunk.slice.range()];
-        let start = lower_bound(words, search.guess, word);
-        if words.get(start) != Some(&word) {
+        let (run, rows) = (&chunk.slice.run, chunk.slice.range());
+        let start = lower_bound(run, &rows, rows.start + search.guess, word);
+        if start == rows.end || run.word(start) != word {
             return;
         }
-        let end = gallop(start, words.len(), |row| words[row] == word);
-        prefetch(chunk.slice.run.offsets.values(), base + start);
-        self.push(search.key, search.chunk, base + start, base + end);
-        if end == words.len() {
+        let end = gallop(start, rows.end, |row| run.word(row) == word);
+        prefetch(run.offsets.values(), start);
+        self.push(search.key, search.chunk, start, end);
+        if end == rows.end {
             self.follow(search.key, search.chunk + 1, word);
         }
     }
@@ -135,11 +135,10 @@ impl Found<'_> {
             if chunk.first != word {
                 break;
             }
-            let words = &chunk.slice.run.words[chunk.slice.range()];
-            let end = gallop(0, words.len(), |row| words[row] == word);
-            let base = chunk.slice.lo as usize;
-            self.push(key, index, base, base + end);
-            if end < words.len() {
+            let rows = chunk.slice.range();
+            let end = gallop(rows.start, rows.end, |row| chunk.slice.run.word(row) == word);
+            self.push(key, index, rows.start, end);
+            if end < rows.end {
                 break;
             }
         }
@@ -155,22 +154,32 @@ impl Found<'_> {
     }
 }
 
-/// First row whose word is at least `word`, from a good guess.
+/// First of `rows` whose word is at least `word`, from a good guess.
 #[inline(always)]
-fn lower_bound(words: &[u64], guess: usize, word: u64) -> usize {
-    if words[guess] < word {
-        return gallop(guess, words.len(), |row| words[row] < word);
+fn lower_bound(run: &Run, rows: &Range<usize>, guess: usize, word: u64) -> usize {
+    let before = |row: usize| run.word(row) < word;
+    if before(guess) {
+        return gallop(guess, rows.end, before);
     }
     let (mut high, mut step) = (guess, 1);
-    while high > 0 {
-        let low = high.saturating_sub(step);
-        if words[low] < word {
-            return low + words[low..high].partition_point(|at| *at < word);
+    while high > rows.start {
+        let low = high.saturating_sub(step).max(rows.start);
+        if before(low) {
+            return gallop(low, high, before);
         }
         high = low;
         step <<= 1;
     }
-    0
+    rows.start
+}
+
+/// Asks for the cache line that a row's word is read from.
+#[inline(always)]
+fn prefetch_word(run: &Run, row: usize) {
+    match run.stored_words() {
+        Some(words) => prefetch(words, row),
+        None => prefetch(&run.bytes, run.offsets.get(row)),
+    }
 }
 
 /// Asks for an element's cache line.

@@ -25,7 +25,7 @@ pub(crate) fn sort_rows(rows: &RowBuf) -> Vec<RowChunk> {
     let mut entries = sort_words(&rows.words);
     let total = entries.len();
     let mean_bytes = rows.bytes.len() / total.max(1) + 1;
-    let fresh = |left: usize| Run::with_capacity(left.min(TARGET), left.min(TARGET) * mean_bytes);
+    let fresh = |left: usize| Run::with_capacity(left.min(TARGET) * mean_bytes);
     let mut chunks = Vec::new();
     let mut run = fresh(total);
     let mut start = 0;

@@ -92,7 +92,7 @@ impl Groups {
 
     /// Aggregates of groups; those that overflow are NULL and marked in `failed`.
     pub fn aggregates(&self, slots: &[u32], failed: &mut [bool]) -> SqlResult<Vec<ArrayRef>> {
-        self.states.iter().map(|state| state.finish(slots, failed)).collect()
+        self.states.iter().map(|state| state.finish(slots, &self.rows, failed)).collect()
     }
 
     /// Forgets a group without rows.

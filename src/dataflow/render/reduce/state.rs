@@ -20,8 +20,8 @@ use crate::plan::lir::{Aggregate, AggregateKind};
 pub(crate) struct StateColumn {
     aggregate: Aggregate,
     argument: DataType,
-    /// Rows whose argument is not NULL; for `CountRows` all rows.
-    counts: Vec<i64>,
+    /// Rows whose argument is NULL.
+    nulls: Nulls,
     kind: Kind,
     /// Bytes of the values held, about.
     value_bytes: usize,
@@ -55,12 +55,12 @@ impl StateColumn {
                 Kind::Values(vec![], RowCodec::new(&[(argument.clone(), SortOptions::default())], 0)?)
             }
         };
-        Ok(StateColumn { aggregate, argument, counts: vec![], kind, value_bytes: 0 })
+        Ok(StateColumn { aggregate, argument, nulls: Nulls::default(), kind, value_bytes: 0 })
     }
 
     /// Makes room for a new group.
     pub fn push_slot(&mut self) {
-        self.counts.push(0);
+        self.nulls.push_slot();
         match &mut self.kind {
             Kind::Count => {}
             Kind::Integers(sums) => sums.low.push(0),
@@ -77,7 +77,7 @@ impl StateColumn {
 
     /// Forgets all groups.
     pub fn clear(&mut self) {
-        self.counts.clear();
+        self.nulls.clear();
         match &mut self.kind {
             Kind::Count => {}
             Kind::Integers(sums) => sums.clear(),
@@ -102,15 +102,16 @@ impl StateColumn {
         scratch: &mut RowBuf,
     ) -> SqlResult<()> {
         if self.aggregate.kind == AggregateKind::CountRows {
-            slots.iter().zip(diffs).for_each(|(s, d)| self.counts[*s as usize] += d);
             return Ok(());
         }
         let column = column.ok_or_else(|| crate::model::SqlError::internal("an aggregate without its argument"))?;
         // Logical: an array of type NULL has no validity of its own.
         let nulls = column.logical_nulls();
         let valid = |i: usize| nulls.as_ref().is_none_or(|n| n.is_valid(i));
-        for (i, (slot, diff)) in slots.iter().zip(diffs).enumerate() {
-            self.counts[*slot as usize] += if valid(i) { *diff } else { 0 };
+        if nulls.is_some() {
+            for (_, (slot, diff)) in slots.iter().zip(diffs).enumerate().filter(|(i, _)| !valid(*i)) {
+                self.nulls.add(*slot as usize, *diff);
+            }
         }
         let rows =
             || slots.iter().zip(diffs).enumerate().filter(|(i, _)| valid(*i)).map(|(i, (s, d))| (i, *s as usize, *d));
@@ -158,7 +159,7 @@ impl StateColumn {
 
     /// Appends a slot's bytes.
     pub fn write(&self, slot: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.counts[slot].to_le_bytes());
+        out.extend_from_slice(&self.nulls.get(slot).to_le_bytes());
         match &self.kind {
             Kind::Count => {}
             Kind::Integers(sums) => out.extend_from_slice(&sums.total(slot).to_le_bytes()),
@@ -182,7 +183,7 @@ impl StateColumn {
 
     /// Adds what [`StateColumn::write`] wrote to a slot, advancing the slice.
     pub fn merge(&mut self, slot: usize, bytes: &mut &[u8]) {
-        self.counts[slot] += i64::from_le_bytes(take(bytes));
+        self.nulls.add(slot, i64::from_le_bytes(take(bytes)));
         match &mut self.kind {
             Kind::Count => {}
             Kind::Integers(sums) => sums.add(slot, i128::from_le_bytes(take(bytes))),
@@ -205,30 +206,32 @@ impl StateColumn {
         }
     }
 
-    /// The aggregate's value for each of `slots`; those that overflow their type are NULL and marked in `failed`.
-    pub fn finish(&self, slots: &[u32], failed: &mut [bool]) -> SqlResult<ArrayRef> {
+    /// The aggregate's value for each of `slots`, `rows` being every slot's number of rows; those that overflow their type are NULL
+    /// and marked in `failed`.
+    pub fn finish(&self, slots: &[u32], rows: &[i64], failed: &mut [bool]) -> SqlResult<ArrayRef> {
         let slots = || slots.iter().map(|s| *s as usize);
-        let some = |s: usize| self.counts[s] > 0;
+        let count = |s: usize| rows[s] - self.nulls.get(s);
+        let some = |s: usize| count(s) > 0;
         Ok(match &self.kind {
-            Kind::Count => Arc::new(Int64Array::from_iter_values(slots().map(|s| self.counts[s]))),
+            Kind::Count => Arc::new(Int64Array::from_iter_values(slots().map(count))),
             Kind::Integers(sums) if self.aggregate.result == DataType::UInt64 => Arc::new(
                 in_range(slots(), some, failed, |s| u64::try_from(sums.total(s)).ok()).collect::<UInt64Array>(),
             ),
             Kind::Integers(sums) => {
                 Arc::new(in_range(slots(), some, failed, |s| i64::try_from(sums.total(s)).ok()).collect::<Int64Array>())
             }
-            Kind::Decimals(sums) => self.finish_decimals(sums, slots(), failed)?,
+            Kind::Decimals(sums) => self.finish_decimals(sums, slots().map(|s| (s, count(s))), failed)?,
             Kind::Floats(sums) => {
                 let average = self.aggregate.kind == AggregateKind::Average;
-                let value = |s: usize| if average { sums[s].value() / self.counts[s] as f64 } else { sums[s].value() };
+                let value = |s: usize| if average { sums[s].value() / count(s) as f64 } else { sums[s].value() };
                 Arc::new(slots().map(|s| some(s).then(|| value(s))).collect::<Float64Array>())
             }
             Kind::Moments(sums, squares) => Arc::new(
-                slots().map(|s| self.variance(&sums[s], &squares[s], self.counts[s])).collect::<Float64Array>(),
+                slots().map(|s| self.variance(&sums[s], &squares[s], count(s))).collect::<Float64Array>(),
             ),
             Kind::Trues(trues) => {
                 let and = self.aggregate.kind == AggregateKind::And;
-                let value = |s: usize| if and { trues[s] == self.counts[s] } else { trues[s] > 0 };
+                let value = |s: usize| if and { trues[s] == count(s) } else { trues[s] > 0 };
                 Arc::new(slots().map(|s| some(s).then(|| value(s))).collect::<BooleanArray>())
             }
             Kind::Values(values, _) if self.aggregate.kind == AggregateKind::CountDistinct => {
@@ -249,7 +252,7 @@ impl StateColumn {
     fn finish_decimals(
         &self,
         sums: &[i128],
-        slots: impl Iterator<Item = usize>,
+        counts: impl Iterator<Item = (usize, i64)>,
         failed: &mut [bool],
     ) -> SqlResult<ArrayRef> {
         let (DataType::Decimal128(_, from), DataType::Decimal128(precision, scale)) =
@@ -259,13 +262,13 @@ impl StateColumn {
         };
         let factor = 10i128.pow(u32::try_from(scale - from).unwrap_or(0));
         let limit = 10i128.pow(u32::from(*precision));
-        let value = |s: usize| match self.aggregate.kind {
-            AggregateKind::Average => sums[s].checked_mul(factor).map(|v| v / i128::from(self.counts[s])),
-            _ => Some(sums[s]),
+        let value = |slot: usize, count: i64| match self.aggregate.kind {
+            AggregateKind::Average => sums[slot].checked_mul(factor).map(|v| v / i128::from(count)),
+            _ => Some(sums[slot]),
         };
         let mut results: Vec<Option<i128>> = vec![];
-        for (at, slot) in slots.enumerate() {
-            let result = if self.counts[slot] > 0 { Some(value(slot).filter(|v| v.abs() < limit)) } else { None };
+        for (at, (slot, count)) in counts.enumerate() {
+            let result = (count > 0).then(|| value(slot, count).filter(|v| v.abs() < limit));
             failed[at] |= result == Some(None);
             results.push(result.flatten());
         }
@@ -286,14 +289,14 @@ impl StateColumn {
     /// Bytes held, about.
     pub fn heap_bytes(&self) -> usize {
         let per_slot = match &self.kind {
-            Kind::Count => 8,
-            Kind::Integers(_) | Kind::Trues(_) => 16,
-            Kind::Decimals(_) => 24,
-            Kind::Floats(_) => 8 + size_of::<FloatSum>() + 32,
-            Kind::Moments(..) => 8 + 2 * (size_of::<FloatSum>() + 32),
-            Kind::Values(..) => 8 + size_of::<BTreeMap<Box<[u8]>, i64>>(),
+            Kind::Count => 0,
+            Kind::Integers(_) | Kind::Trues(_) => 8,
+            Kind::Decimals(_) => 16,
+            Kind::Floats(_) => size_of::<FloatSum>() + 32,
+            Kind::Moments(..) => 2 * (size_of::<FloatSum>() + 32),
+            Kind::Values(..) => size_of::<BTreeMap<Box<[u8]>, i64>>(),
         };
-        self.counts.len() * per_slot + self.value_bytes
+        self.nulls.slots * per_slot + self.nulls.values.len() * 8 + self.value_bytes
     }
 }
 
@@ -309,6 +312,43 @@ fn in_range<'a, V>(
         failed[at] |= matches!(result, Some(None));
         result.flatten()
     })
+}
+
+/// Signed counts by slot that take no memory while all are zero.
+#[derive(Default)]
+struct Nulls {
+    slots: usize,
+    /// Empty while all are zero, else one per slot.
+    values: Vec<i64>,
+}
+
+impl Nulls {
+    fn push_slot(&mut self) {
+        self.slots += 1;
+        if !self.values.is_empty() {
+            self.values.push(0);
+        }
+    }
+
+    #[inline]
+    fn get(&self, slot: usize) -> i64 {
+        if self.values.is_empty() { 0 } else { self.values[slot] }
+    }
+
+    #[inline]
+    fn add(&mut self, slot: usize, count: i64) {
+        if count != 0 {
+            if self.values.is_empty() {
+                self.values.resize(self.slots, 0);
+            }
+            self.values[slot] += count;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.slots = 0;
+        self.values.clear();
+    }
 }
 
 /// Sums that never leave their range: 64 bits each, and for the few that need more a carry.
