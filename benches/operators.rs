@@ -17,9 +17,6 @@ use tokio::runtime::Runtime;
 use trueup::engine::{Engine, EngineConfig};
 use trueup::model::InputBatch;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Cost of a change by group size.
 #[derive(Parser, Debug)]
 struct Arguments {
@@ -114,7 +111,6 @@ impl Row {
 }
 
 fn main() -> ExitCode {
-    trueup::app::keep_freed_memory();
     match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

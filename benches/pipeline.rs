@@ -18,9 +18,6 @@ use clap::{Parser, ValueEnum};
 use flashsale::VIEWS;
 use flashsale::measure::Run;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The flash sale: SQL against hand-written baselines.
 #[derive(Parser, Debug)]
 struct Arguments {
@@ -61,7 +58,6 @@ enum System {
 }
 
 fn main() -> ExitCode {
-    trueup::app::keep_freed_memory();
     let arguments = Arguments::parse();
     match if arguments.alone { alone(&arguments) } else { compare(&arguments) } {
         Ok(()) => ExitCode::SUCCESS,

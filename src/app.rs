@@ -26,15 +26,6 @@ use crate::serve::http::{HttpOptions, HttpState, serve_http};
 use crate::serve::pg::{PgCounters, PgOptions, serve_pg};
 use crate::testing;
 
-/// Keeps memory that was freed for a second before it goes back to the system: every tick frees and takes again the same megabytes,
-/// and pages taken anew are cleared first (about a tenth of a loaded worker's time). For programs whose allocator is mimalloc.
-pub fn keep_freed_memory() {
-    /// `mi_option_purge_delay` in mimalloc's list of options, in milliseconds; the crate has no name for it.
-    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
-    // SAFETY: sets one number in mimalloc's own table of options.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 1000) };
-}
-
 /// How long stopping may take before the process ends anyway, in seconds.
 pub const STOP_BOUND_S: u64 = 10;
 /// How deep folders are looked through: a loop of links ends here.

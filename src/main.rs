@@ -19,9 +19,6 @@ use trueup::ingest::simulator::{Stream, WorldConfig, truth, write, write_truth};
 use trueup::testing::Options;
 
 /// Arrangements allocate and free in large, uneven pieces on several threads.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const TEST_HELP: &str = "\
 Tests stand in *.test.sql files beside the SQL. A line that begins with -- is a comment.
 
@@ -256,7 +253,6 @@ fn setting(text: &str) -> Result<(String, String), String> {
 
 fn main() -> ExitCode {
     exit_on_panic();
-    app::keep_freed_memory();
     match execute(Cli::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_REFUSED),

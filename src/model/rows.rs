@@ -217,7 +217,9 @@ impl Run {
             }
         }
         segments().for_each(|(run, lo, hi)| self.offsets.extend_range(&run.offsets, lo, hi));
-        segments().for_each(|(run, lo, hi)| self.bytes.extend_from_slice(&run.bytes[run.offsets.get(lo)..run.offsets.get(hi)]));
+        segments().for_each(|(run, lo, hi)| {
+            self.bytes.extend_from_slice(&run.bytes[run.offsets.get(lo)..run.offsets.get(hi)])
+        });
         segments().for_each(|(run, lo, hi)| self.diffs.extend_range(&run.diffs, lo, hi));
     }
 
@@ -335,6 +337,51 @@ mod tests {
         }
         let slice = RunSlice::new(Arc::new(run), 1, 4);
         assert!(slice.ends_before(3, b"c") && !slice.ends_before(3, b"b"));
+    }
+
+    /// A row that begins with its word, as a 64-bit key's does; `None`: a NULL key.
+    fn keyed(word: Option<u64>, rest: &[u8]) -> (u64, Vec<u8>) {
+        let key = [&[u8::from(word.is_some())][..], &word.unwrap_or(0).to_be_bytes()].concat();
+        (word.unwrap_or(0), [&key, rest].concat())
+    }
+
+    #[test]
+    fn words_that_rows_begin_with_take_no_memory() {
+        let rows = [keyed(None, b"-"), keyed(Some(0), b"a"), keyed(Some(7), b"b"), keyed(Some(7), b"c")];
+        let mut run = Run::with_capacity(0);
+        rows.iter().for_each(|(word, row)| run.push(*word, row, 1));
+        run.shrink();
+        assert_eq!((run.stored_words(), run.heap_bytes() < 60), (None, true));
+        assert_eq!((0..4).map(|at| run.word(at)).collect::<Vec<_>>(), [0, 0, 7, 7]);
+        assert_eq!(run.seek(0, 4, 7, &rows[3].1), 3);
+    }
+
+    #[test]
+    fn one_word_that_is_not_in_its_row_writes_all_out() {
+        let in_rows: Vec<(u64, Vec<u8>)> = (1..5).map(|word| keyed(Some(word), b"x")).collect();
+        let of = |rows: &[(u64, Vec<u8>)]| {
+            let mut run = Run::with_capacity(0);
+            rows.iter().for_each(|(word, row)| run.push(*word, row, 1));
+            Arc::new(run)
+        };
+        let hashed = [(9, b"a hash's row".to_vec()), (10, b"short".to_vec())];
+        let sources = [of(&in_rows), of(&hashed), of(&[&in_rows[..], &hashed].concat())];
+        assert_eq!(sources[2].stored_words(), Some(&[1, 2, 3, 4, 9, 10][..]));
+        for (segments, wanted, stored) in [
+            (vec![(0, 1, 3), (0, 3, 4)], vec![2, 3, 4], false),
+            (vec![(0, 0, 2), (1, 0, 2)], vec![1, 2, 9, 10], true),
+            (vec![(2, 3, 5), (1, 1, 2)], vec![4, 9, 10], true),
+            (vec![(1, 0, 1), (0, 0, 4)], vec![9, 1, 2, 3, 4], true),
+        ] {
+            let segments: Vec<Segment> =
+                segments.into_iter().map(|(source, lo, hi)| Segment { source, lo, hi }).collect();
+            let mut run = Run::with_capacity(0);
+            run.extend_from_runs(&sources, &segments);
+            let words: Vec<u64> = (0..run.len()).map(|at| run.word(at)).collect();
+            assert_eq!((&words, run.stored_words().is_some()), (&wanted, stored));
+            let rows = segments.iter().flat_map(|s| (s.lo..s.hi).map(|at| sources[s.source].row(at)));
+            assert!(rows.enumerate().all(|(at, row)| run.row(at) == row));
+        }
     }
 
     #[test]

@@ -244,6 +244,8 @@ pub enum Operator {
         offset: usize,
         /// Rows to yield after those; `None`: all.
         limit: Option<usize>,
+        /// Also the rows that equal the last one in so many of the first columns behind the group: all rows of the last rank.
+        ties: Option<usize>,
     },
     /// Any batch operator per group. Keeps the input arranged by group; one change costs a recomputation of its group.
     Recompute {
@@ -315,9 +317,10 @@ impl Operator {
                 let always = if always.is_some() { " always" } else { "" };
                 write!(line, "Reduce by {key} columns{always}: {}", list(all))
             }
-            Operator::TopK { input, offset, limit } => {
+            Operator::TopK { input, offset, limit, ties } => {
                 let limit = limit.map_or("all".into(), |l| l.to_string());
-                write!(line, "TopK {} offset {offset} limit {limit}", layout_text(&input.layout))
+                let ties = ties.map_or(String::new(), |columns| format!(" with ties in {columns}"));
+                write!(line, "TopK {} offset {offset} limit {limit}{ties}", layout_text(&input.layout))
             }
             Operator::Recompute { input, label, .. } => {
                 write!(line, "Recompute {}: {label}", layout_text(&input.layout))

@@ -217,9 +217,9 @@ impl<'s, 'r> Renderer<'s, 'r> {
                 let rendered = reduce::render(stream, reduce)?;
                 Ok(self.keep(rendered))
             }
-            Operator::TopK { input, offset, limit } => {
+            Operator::TopK { input, offset, limit, ties } => {
                 let rows = self.arrange(&input.input, &input.layout)?;
-                let rendered = top_k::render(rows, &node.schema, *offset, *limit);
+                let rendered = top_k::render(rows, &node.schema, *offset, *limit, *ties);
                 Ok(self.keep(rendered))
             }
             Operator::Recompute { input, fragment, on_empty, .. } => {

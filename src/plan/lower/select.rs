@@ -38,7 +38,7 @@ impl Lowering<'_> {
         }
         match scan.fetch {
             None => Ok(node),
-            Some(limit) => Ok(self.first_rows(node, vec![], vec![], 0, Some(limit))),
+            Some(limit) => Ok(self.first_rows(node, vec![], vec![], 0, (Some(limit), false))),
         }
     }
 
@@ -98,7 +98,7 @@ impl Lowering<'_> {
         let node = self.plan(input)?;
         let width = node.schema.fields().len();
         let (node, order) = self.order_columns(node, &schema, order)?;
-        let node = self.first_rows(node, vec![], order, offset, limit);
+        let node = self.first_rows(node, vec![], order, offset, (limit, false));
         Ok(self.first_columns(node, width))
     }
 
@@ -115,14 +115,15 @@ impl Lowering<'_> {
         Ok((node, columns.into_iter().zip(options).collect()))
     }
 
-    /// The first rows per group; ties are broken by the remaining columns, so the outcome is the same on every run.
+    /// The first rows per group, with those that tie with the last one or without. Else ties are broken by the remaining columns, so
+    /// the outcome is the same on every run.
     fn first_rows(
         &mut self,
         node: NodeRef,
         group: Vec<usize>,
         order: Vec<(usize, SortOptions)>,
         offset: usize,
-        limit: Option<usize>,
+        (limit, with_ties): (Option<usize>, bool),
     ) -> NodeRef {
         let width = node.schema.fields().len();
         let mut rest: Vec<(usize, SortOptions)> = vec![];
@@ -131,6 +132,7 @@ impl Lowering<'_> {
                 rest.push((column, options));
             }
         }
+        let ties = with_ties.then_some(rest.len());
         for column in 0..width {
             if !group.contains(&column) && rest.iter().all(|(c, _)| *c != column) {
                 rest.push((column, ascending()));
@@ -141,10 +143,10 @@ impl Lowering<'_> {
         let positions = layout.positions();
         let mut unique: Vec<Vec<usize>> =
             node.unique.iter().map(|u| u.iter().map(|c| positions[*c]).collect()).collect();
-        if limit == Some(1) {
+        if limit == Some(1) && ties.is_none() {
             unique.push((0..layout.key.len()).collect());
         }
-        let operator = Operator::TopK { input: Arranged { input: node, layout: layout.clone() }, offset, limit };
+        let operator = Operator::TopK { input: Arranged { input: node, layout: layout.clone() }, offset, limit, ties };
         let node = self.node(operator, schema, unique);
         self.restore(node, &layout, width)
     }
@@ -155,20 +157,23 @@ impl Lowering<'_> {
         let keys = on.on_expr.iter().map(|e| self.expression(e, &schema)).collect::<SqlResult<Vec<_>>>()?;
         let (node, group) = self.with_columns(node, &keys);
         let (node, order) = self.order_columns(node, &schema, on.sort_expr.as_deref().unwrap_or(&[]))?;
-        let node = self.first_rows(node, group, order, 0, Some(1));
+        let node = self.first_rows(node, group, order, 0, (Some(1), false));
         self.project(node, &schema, &on.select_expr)
     }
 
-    /// `ROW_NUMBER() … <= n` keeps the first n rows per partition: the window then runs over those only.
+    /// `ROW_NUMBER() … <= n` keeps the first n rows per partition, `RANK() … <= n` also those that tie with the last: the window then
+    /// runs over those only.
     fn bounded_window(&mut self, input: &LogicalPlan, predicates: &[&Expr]) -> SqlResult<Option<NodeRef>> {
         // Projections of plain columns and aliases may stand between the filter and the window.
         let (LogicalPlan::Window(window), wrappers) = unwrap_projections(input) else { return Ok(None) };
         let [expression] = window.window_expr.as_slice() else { return Ok(None) };
         let Some(function) = window_function(expression) else { return Ok(None) };
-        let is_row_number = matches!(&function.fun, WindowFunctionDefinition::WindowUDF(f) if f.name() == "row_number");
-        if !is_row_number {
-            return Ok(None);
-        }
+        let WindowFunctionDefinition::WindowUDF(numbering) = &function.fun else { return Ok(None) };
+        let ranked = match numbering.name() {
+            "row_number" => false,
+            "rank" => true,
+            _ => return Ok(None),
+        };
         let position = window.schema.fields().len() - 1;
         let Some(bound) = predicates.iter().find_map(|p| upper_bound(p, input.schema(), position, &wrappers)) else {
             return Ok(None);
@@ -180,7 +185,7 @@ impl Lowering<'_> {
             function.params.partition_by.iter().map(|e| self.expression(e, &schema)).collect::<SqlResult<Vec<_>>>()?;
         let (node, group) = self.with_columns(node, &keys);
         let (node, order) = self.order_columns(node, &schema, &function.params.order_by)?;
-        let node = self.first_rows(node, group, order, 0, Some(bound));
+        let node = self.first_rows(node, group, order, 0, (Some(bound), ranked));
         let node = self.first_columns(node, width);
         let mut node = self.window_over(node, window)?;
         for wrapper in wrappers.iter().rev() {

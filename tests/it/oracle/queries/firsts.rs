@@ -34,6 +34,10 @@ pub const FIRSTS: &[&str] = &[
     "SELECT id, r FROM (SELECT id, row_number() OVER (ORDER BY score, id) AS r FROM orders) t WHERE r < 6 AND id > 3",
     "SELECT id, r FROM (SELECT id, row_number() OVER (PARTITION BY sku, paid ORDER BY at NULLS FIRST, id) AS r FROM orders) t WHERE 3 >= r",
     "SELECT id, sku, r FROM (SELECT id, sku, rank() OVER (PARTITION BY sku ORDER BY qty DESC) AS r FROM orders) t WHERE r <= 2",
+    "SELECT id, sku, r FROM (SELECT id, sku, rank() OVER (PARTITION BY sku ORDER BY channel, qty) AS r FROM orders) t WHERE r < 4",
+    "SELECT id, r FROM (SELECT id, rank() OVER (ORDER BY channel DESC NULLS LAST) AS r FROM orders) t WHERE 1 = r",
+    "SELECT kind, n, r FROM (SELECT kind, n, rank() OVER (PARTITION BY kind ORDER BY n) AS r FROM events) t WHERE r <= 2",
+    "SELECT id, r FROM (SELECT id, rank() OVER (PARTITION BY sku) AS r FROM orders) t WHERE r <= 1",
     "SELECT id, r FROM (SELECT id, dense_rank() OVER (ORDER BY channel) AS r FROM orders) t WHERE r = 2",
     "SELECT sku, total FROM (SELECT sku, total, row_number() OVER (ORDER BY total DESC NULLS LAST, sku) AS r FROM
        (SELECT sku, sum(amount) AS total FROM orders GROUP BY sku) s) t WHERE r <= 3",
