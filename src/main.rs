@@ -18,7 +18,6 @@ use trueup::config::{Layer, Settings};
 use trueup::ingest::simulator::{Stream, WorldConfig, truth, write, write_truth};
 use trueup::testing::Options;
 
-/// Arrangements allocate and free in large, uneven pieces on several threads.
 const TEST_HELP: &str = "\
 Tests stand in *.test.sql files beside the SQL. A line that begins with -- is a comment.
 
