@@ -73,7 +73,7 @@ fn of_engine(status: &Status) -> Vec<Metric> {
     let tables = |value: fn(&crate::engine::status::TableInput) -> u64| {
         status.tables.iter().map(|t| (t.table.clone(), value(t) as f64)).collect()
     };
-    series("trueup_table_rows_total", "Rows that came into a table.", counter, "table", tables(|t| t.rows));
+    series("trueup_table_rows_total", "Rows that came into a table.", counter, "table", tables(|t| t.received));
     series("trueup_table_bad_rows_total", "Rows that could not be read.", counter, "table", tables(|t| t.bad_rows));
     let sources = |value: fn(&crate::engine::status::SourceStatus) -> Option<f64>| {
         status.sources.iter().filter_map(|s| value(s).map(|v| (s.relation.clone(), v))).collect()
