@@ -266,11 +266,7 @@ impl Coordinator {
     }
 
     fn note_input(&mut self, table: RelationId, rows: usize, bad: usize, unknown: UnknownFields) {
-        for name in self.counters.input(table, rows, bad, unknown) {
-            let catalog = self.current();
-            let table = catalog.by_id(table).map_or("", |entry| entry.name.as_str());
-            tracing::warn!(table, field = name, "a field of the input is no column and is passed over");
-        }
+        self.counters.input(table, rows, bad, &unknown);
         self.pending_rows += rows + bad;
         self.pending_since.get_or_insert_with(Instant::now);
     }

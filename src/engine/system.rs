@@ -41,30 +41,23 @@ struct Input {
     unknown: UnknownFields,
 }
 
+impl Input {
+    fn add(&mut self, rows: u64, bad: u64, unknown: &UnknownFields) {
+        self.rows += rows;
+        self.bad += bad;
+        self.unknown.add(unknown);
+    }
+}
+
 impl Counters {
-    /// Counts input of the tick to come; the unknown fields never seen before in the table.
-    pub(crate) fn input(&mut self, table: RelationId, rows: usize, bad: usize, unknown: UnknownFields) -> Vec<String> {
-        let input = self.coming.entry(table).or_default();
-        input.rows += rows as u64;
-        input.bad += bad as u64;
-        input.unknown.rows += unknown.rows;
-        let mut names: Vec<String> = unknown.names.into_iter().collect();
-        if !names.is_empty() {
-            let before = self.input.get(&table);
-            names.retain(|name| before.is_none_or(|i| i.unknown.has_room_for(name)) && input.unknown.insert(name));
-        }
-        names
+    /// Counts input of the tick to come.
+    pub(crate) fn input(&mut self, table: RelationId, rows: usize, bad: usize, unknown: &UnknownFields) {
+        self.coming.entry(table).or_default().add(rows as u64, bad as u64, unknown);
     }
 
     pub(crate) fn tick(&mut self, tick: Tick, rows: usize, took: Duration) {
         for (table, coming) in std::mem::take(&mut self.coming) {
-            let input = self.input.entry(table).or_default();
-            input.rows += coming.rows;
-            input.bad += coming.bad;
-            input.unknown.rows += coming.unknown.rows;
-            for name in &coming.unknown.names {
-                input.unknown.insert(name);
-            }
+            self.input.entry(table).or_default().add(coming.rows, coming.bad, &coming.unknown);
         }
         self.ticks += 1;
         self.rows += rows as u64;

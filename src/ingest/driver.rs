@@ -23,7 +23,7 @@ use super::options::{self, Connector};
 use super::simulator::SimulatorSource;
 use crate::connect::PassEnd;
 use crate::model::error::code;
-use crate::model::{InputBatch, RelationId, SqlError, SqlResult, TableDef};
+use crate::model::{InputBatch, RelationId, SqlError, SqlResult, TableDef, UnknownFields};
 
 /// Rows in a batch.
 pub const BATCH_ROWS_MAX: usize = 8192;
@@ -103,7 +103,8 @@ pub fn start(def: &TableDef, table: RelationId, sender: Sender<InputBatch>) -> S
     };
     let shared = Arc::new(Shared::default());
     let (control, requests) = flume::unbounded();
-    let outbox = Outbox { table, name: def.name.clone(), sender, shared: shared.clone() };
+    let outbox =
+        Outbox { table, name: def.name.clone(), sender, shared: shared.clone(), logged: UnknownFields::default() };
     let thread = std::thread::Builder::new()
         .name(format!("source-{}", def.name))
         .spawn(move || run(source, outbox, &requests))
@@ -176,6 +177,8 @@ pub(super) struct Outbox {
     name: String,
     sender: Sender<InputBatch>,
     shared: Arc<Shared>,
+    /// Unknown fields already told.
+    logged: UnknownFields,
 }
 
 impl Outbox {
@@ -187,6 +190,11 @@ impl Outbox {
     /// Sends what the decoder holds, if anything.
     pub(super) fn send(&mut self, decoder: &mut Decoder) -> Result<ControlFlow<()>, SourceError> {
         let Some(batch) = decoder.take(self.table)? else { return Ok(ControlFlow::Continue(())) };
+        for field in &batch.unknown.names {
+            if self.logged.insert(field) {
+                tracing::warn!(table = self.name, field, "an input field that is no column is passed over");
+            }
+        }
         Ok(self.send_batch(batch))
     }
 

@@ -68,11 +68,14 @@ pub struct UnknownFields {
 impl UnknownFields {
     /// Remembers a name; whether it is new and there is room for it.
     pub fn insert(&mut self, name: &str) -> bool {
-        self.has_room_for(name) && self.names.insert(name.to_string())
+        self.names.len() < UNKNOWN_NAMES_MAX && !self.names.contains(name) && self.names.insert(name.to_string())
     }
 
-    /// Whether the name is new and there is room for it.
-    pub fn has_room_for(&self, name: &str) -> bool {
-        self.names.len() < UNKNOWN_NAMES_MAX && !self.names.contains(name)
+    /// Adds what another stretch of input had.
+    pub fn add(&mut self, other: &UnknownFields) {
+        self.rows += other.rows;
+        for name in &other.names {
+            self.insert(name);
+        }
     }
 }

@@ -136,7 +136,7 @@ test("sources say what came twice, too late, or in conflict", async ({ page }) =
   await server.sql("INSERT INTO raw_orders VALUES (1, 2, 'a')");
   await page.goto(`${server.url}/#/operations`);
   const row = card(page, "sources").locator("tr", { hasText: "raw_orders" });
-  const cells = (rows: string, duplicates: string, late: string) => ["raw_orders", "–", /./, rows, "–", "0", duplicates, late, "1", "0", ""];
+  const cells = (rows: string, duplicates: string, late: string) => ["raw_orders", "–", /./, "–", duplicates, late, "1", "0", "0", rows, ""];
   await expect(row.locator("td")).toHaveText(cells("4", "25.0%", "0.0%"));
   await server.sql("INSERT INTO raw_orders VALUES (1, 1, 'late')");
   await expect(row.locator("td")).toHaveText(cells("5", "20.0%", "20.0%"));

@@ -121,7 +121,7 @@ export const en = {
   finished: "finished",
   position: "Position",
   duplicates: "Duplicates",
-  late_versions: "Late versions",
+  late_versions: "Late",
   conflicts: "Conflicts",
   unknown_fields: "Unknown fields",
   quality: "Channels",

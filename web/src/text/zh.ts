@@ -123,7 +123,7 @@ export const zh: Texts = {
   finished: "已结束",
   position: "位置",
   duplicates: "重复率",
-  late_versions: "迟到版本",
+  late_versions: "迟到率",
   conflicts: "冲突",
   unknown_fields: "未知字段",
   quality: "渠道",

@@ -67,19 +67,11 @@ function List() {
         return rate === undefined ? "–" : count(Math.round(rate));
       },
     },
-    { key: "rows", title: t("rows"), number: true, cell: (row) => count(row.received) },
     {
       key: "lag",
       title: t("lag"),
       number: true,
       cell: ({ source }) => (source && source.lag_bytes !== null ? bytes(source.lag_bytes) : "–"),
-    },
-    {
-      key: "bad",
-      title: t("bad"),
-      number: true,
-      cell: (row) => count(row.bad_rows),
-      tone: (row) => (row.bad_rows > 0 ? "warning" : "muted"),
     },
     share("duplicates", t("duplicates"), (row) => row.duplicates),
     share("late", t("late_versions"), (row) => row.stale),
@@ -91,12 +83,20 @@ function List() {
       tone: (row) => (row.conflicts ? "warning" : "muted"),
     },
     {
+      key: "bad",
+      title: t("bad"),
+      number: true,
+      cell: (row) => count(row.bad_rows),
+      tone: (row) => (row.bad_rows > 0 ? "warning" : "muted"),
+    },
+    {
       key: "unknown",
       title: t("unknown_fields"),
       number: true,
       cell: (row) => <span title={row.unknown_fields}>{count(row.unknown_field_rows)}</span>,
       tone: (row) => (row.unknown_field_rows > 0 ? "warning" : "muted"),
     },
+    { key: "rows", title: t("rows"), number: true, cell: (row) => count(row.received) },
     { key: "position", title: t("position"), cell: (row) => <code>{row.source?.position}</code> },
   ];
   return <Table columns={columns} rows={rows.value} row_key={(row) => row.relation} label={t("sources_title")} />;
