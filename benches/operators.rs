@@ -242,7 +242,7 @@ impl<'a> Bench<'a> {
         let table = self.engine.relation(table)?;
         for start in (0..all.num_rows()).step_by(BATCH_ROWS) {
             let rows = all.slice(start, BATCH_ROWS.min(all.num_rows() - start));
-            self.engine.send(InputBatch { table, rows, ops: None, bad: vec![] })?;
+            self.engine.send(InputBatch::of_rows(table, rows, None))?;
         }
         Ok(())
     }

@@ -122,7 +122,7 @@ pub fn cut(table: RelationId, columns: Vec<(&'static str, ArrayRef)>) -> Vec<Inp
     let rows = RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length");
     let starts = (0..rows.num_rows()).step_by(BATCH_ROWS);
     let part = |start: usize| rows.slice(start, BATCH_ROWS.min(rows.num_rows() - start));
-    starts.map(|start| InputBatch { table, rows: part(start), ops: None, bad: vec![] }).collect()
+    starts.map(|start| InputBatch::of_rows(table, part(start), None)).collect()
 }
 
 /// Reads a view out.

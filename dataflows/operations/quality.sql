@@ -1,7 +1,7 @@
 -- How good each channel's data is: what came, what was refused, what is missing in it.
 --
 -- quarantine_rate: refused rows among all that are there now; missing_…_rate: of the channel's orders. Rates are NULL where nothing came.
--- Duplicates and stale versions are not here: tables drop them where they arrive; trueup.sources counts what came.
+-- Duplicates and stale versions are not here: tables drop them where they arrive; trueup.tables counts them per raw table.
 
 CREATE MATERIALIZED VIEW channel_quality AS
 SELECT

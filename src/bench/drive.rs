@@ -138,12 +138,8 @@ fn send_all(
                 // Told first: no tick with these rows can be published before.
                 let told = sent.send(Sent { table, rows: *row..*row + count, total, at });
                 told.map_err(|_| SqlError::internal("the run has ended"))?;
-                engine.send(InputBatch {
-                    table: ids[table],
-                    rows: rows.rows.slice(from, count),
-                    ops: rows.ops.as_ref().map(|ops| ops[from..from + count].to_vec()),
-                    bad: vec![],
-                })?;
+                let ops = rows.ops.as_ref().map(|ops| ops[from..from + count].to_vec());
+                engine.send(InputBatch::of_rows(ids[table], rows.rows.slice(from, count), ops))?;
                 *row += count;
                 if from + count == size {
                     *batch += 1;

@@ -7,6 +7,7 @@
 mod operator;
 mod reading;
 mod render;
+mod tally;
 pub(crate) mod trace;
 mod worker;
 
@@ -17,6 +18,7 @@ use datafusion::execution::SessionState;
 use timely::communication::WorkerGuards;
 
 pub(crate) use render::table::{Ask, TableRows, layout as table_layout};
+pub(crate) use tally::{Counts, STALE_ROWS_MAX, StaleVersion};
 use worker::Alarm;
 pub(crate) use worker::{Answer, Command, Runs, Size, TableShare, Watched};
 
@@ -117,6 +119,33 @@ impl Workers {
             if let Answer::Snapshot(parts) = answer {
                 parts.into_iter().for_each(|(relation, runs)| all.entry(relation).or_default().extend(runs));
             }
+        }
+        Ok(all)
+    }
+
+    /// What has happened to relations so far.
+    pub(crate) fn counts(&self) -> SqlResult<BTreeMap<RelationId, Counts>> {
+        let mut all: BTreeMap<RelationId, Counts> = BTreeMap::new();
+        for answer in self.ask(|_| Command::Counts)? {
+            if let Answer::Counts(parts) = answer {
+                parts.into_iter().for_each(|(relation, counts)| *all.entry(relation).or_default() += counts);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The stale rows remembered per table, in order of arrival.
+    pub(crate) fn stale_versions(&self) -> SqlResult<BTreeMap<RelationId, Vec<StaleVersion>>> {
+        let mut all: BTreeMap<RelationId, Vec<StaleVersion>> = BTreeMap::new();
+        for answer in self.ask(|_| Command::StaleVersions)? {
+            if let Answer::StaleVersions(parts) = answer {
+                parts?.into_iter().for_each(|(relation, rows)| all.entry(relation).or_default().extend(rows));
+            }
+        }
+        for rows in all.values_mut() {
+            rows.sort_unstable_by_key(|row| row.sequence);
+            // Each worker remembers as many as all of them together may.
+            rows.drain(..rows.len().saturating_sub(STALE_ROWS_MAX));
         }
         Ok(all)
     }

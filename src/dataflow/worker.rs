@@ -4,6 +4,7 @@
 //! trace's compaction.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +15,8 @@ use timely::worker::Worker;
 
 use super::reading::{compact, slices};
 use super::render::table::{TableInput, TableRows};
-use super::render::{Clock, Meter, Registry, Renderer, table};
+use super::render::{Clock, Meter, Registry, Renderer, Served, table};
+use super::tally::{Counts, StaleVersion, Tally};
 use super::trace;
 use crate::model::RunSlice;
 use crate::model::{BadRow, RelationId, SqlResult, TableDef, Tick};
@@ -44,6 +46,10 @@ pub(crate) enum Command {
     Snapshot(Vec<Watched>),
     /// Say what operators keep.
     Sizes,
+    /// Say what has happened to relations so far.
+    Counts,
+    /// Say which rows came after newer versions of themselves.
+    StaleVersions,
     /// Stop.
     Stop,
 }
@@ -73,6 +79,8 @@ pub(crate) enum Answer {
     Done(SqlResult<Vec<(Watched, Vec<RunSlice>)>>),
     Snapshot(Vec<(Watched, Runs)>),
     Sizes(Vec<Size>),
+    Counts(Vec<(RelationId, Counts)>),
+    StaleVersions(SqlResult<Vec<(RelationId, Vec<StaleVersion>)>>),
 }
 
 struct Dataflow {
@@ -150,6 +158,8 @@ pub(crate) fn run(
                 Answer::Snapshot(relations.into_iter().map(|r| (r, this.snapshot(r))).collect())
             }
             Command::Sizes => Answer::Sizes(this.sizes()),
+            Command::Counts => Answer::Counts(this.counts()),
+            Command::StaleVersions => Answer::StaleVersions(this.stale_versions()),
         };
         if answers.send(answer).is_err() {
             break;
@@ -188,6 +198,7 @@ impl This<'_> {
                 // Every worker fails alike, being told the same; nothing of the dataflow stays.
                 self.registry.shared.retain(|_, s| s.owner != id);
                 self.registry.meters.remove(&id);
+                self.registry.tallies.remove(&id);
                 self.worker.drop_dataflow(index);
                 return Err(error);
             }
@@ -247,12 +258,15 @@ impl This<'_> {
         }
     }
 
-    /// The latest tick's changes of watched relations; those of others are let go.
+    /// The latest tick's changes of watched relations; those of others are counted and let go.
     fn changes(&mut self) -> Vec<(Watched, Vec<RunSlice>)> {
         let mut changes = vec![];
-        for (id, served) in &self.registry.served {
+        for (id, served) in &mut self.registry.served {
             for (watched, tap) in [(Watched::Rows(*id), &served.tap), (Watched::Errors(*id), &served.errors_tap)] {
                 let batches: Vec<_> = tap.take();
+                if watched == Watched::Rows(*id) {
+                    served.changes += batches.iter().flat_map(|b| &b.chunks).map(|c| c.slice.len() as u64).sum::<u64>();
+                }
                 if self.watched.contains(&watched) {
                     changes.push((watched, batches.iter().flat_map(slices).collect()));
                 }
@@ -283,6 +297,22 @@ impl This<'_> {
         sizes
     }
 
+    fn counts(&self) -> Vec<(RelationId, Counts)> {
+        let of = |(id, served): (&RelationId, &Served)| {
+            let counts = self.registry.tallies.get(id).map_or(Counts::default(), |tally| tally.counts.get());
+            (*id, Counts { changes: served.changes, ..counts })
+        };
+        self.registry.served.iter().map(of).collect()
+    }
+
+    fn stale_versions(&self) -> SqlResult<Vec<(RelationId, Vec<StaleVersion>)>> {
+        let tallied = self.registry.tallies.iter();
+        let of = |(id, tally): (&RelationId, &Rc<Tally>)| {
+            self.registry.served.get(id).map(|served| tally.stale_versions(&served.codec).map(|rows| (*id, rows)))
+        };
+        tallied.filter_map(of).collect()
+    }
+
     fn drop(&mut self, id: RelationId) {
         if let Some(dataflow) = self.dataflows.get_mut(&id) {
             dataflow.dropped = true;
@@ -300,6 +330,7 @@ impl This<'_> {
             for id in free {
                 self.registry.shared.retain(|_, s| s.owner != id);
                 self.registry.meters.remove(&id);
+                self.registry.tallies.remove(&id);
                 self.registry.served.remove(&id);
                 self.inputs.remove(&id);
                 if let Some(dataflow) = self.dataflows.remove(&id) {

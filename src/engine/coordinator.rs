@@ -8,16 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use arrow::array::RecordBatch;
 use datafusion::execution::SessionState as DataFusionState;
 
 use super::catalog::{Catalog, Entry, Object};
 use super::feeds::{FeedMessage, Feeds};
 use super::{EngineConfig, Status, sinks, system};
 use crate::dataflow::{Ask, Runs, TableRows, TableShare, Watched, Workers};
-use crate::ingest::driver::{self, SourceHandle};
+use crate::ingest::driver::{self, SourceHandle, SourceStats};
 use crate::model::codec::RowCodec;
 use crate::model::error::code;
-use crate::model::{BadRow, InputBatch, Op, RelationId, RunSlice, SqlError, SqlResult, Tick};
+use crate::model::{BadRow, InputBatch, Op, RelationId, RunSlice, SqlError, SqlResult, Tick, UnknownFields};
 use crate::plan::lir::Layout;
 use crate::sink::{SinkDef, SinkHandle};
 use crate::views::{Snapshot, Snapshots};
@@ -38,13 +39,19 @@ pub(crate) enum Request {
     /// Drop objects.
     Drop { make: Select, reply: Reply<SqlResult<()>> },
     /// Write rows; answered when the tick that holds them is published.
-    Write { relation: RelationId, rows: Vec<TableRows>, bad: Vec<BadRow>, reply: Reply<SqlResult<Tick>> },
+    Write {
+        relation: RelationId,
+        rows: Vec<TableRows>,
+        bad: Vec<BadRow>,
+        unknown: UnknownFields,
+        reply: Reply<SqlResult<Tick>>,
+    },
     /// Close a tick over everything sent so far.
     Tick { reply: Reply<SqlResult<Tick>> },
     /// Ask every source to read to its end.
     FlushSources { reply: Reply<Vec<flume::Receiver<()>>> },
-    /// What relations hold at the latest published tick.
-    Snapshot { relations: Vec<RelationId>, system: bool, reply: Reply<SqlResult<Arc<Snapshots>>> },
+    /// What relations hold at the latest published tick, and what the named system relations say then.
+    Snapshot { relations: Vec<RelationId>, system: Vec<String>, reply: Reply<SqlResult<Arc<Snapshots>>> },
     /// Follow the changes of relations; answers the subscriber's number.
     Subscribe { watched: Vec<Watched>, snapshot: bool, feed: flume::Sender<FeedMessage>, reply: Reply<SqlResult<u64>> },
     /// Follow more and other relations by the same feed; those added begin with a snapshot, also when they are followed already.
@@ -245,12 +252,11 @@ impl Coordinator {
 
     /// Puts a batch into the coming tick, whole, at the next worker.
     fn accept(&mut self, batch: InputBatch) {
-        let InputBatch { table, rows, ops, bad } = batch;
+        let InputBatch { table, rows, ops, bad, unknown } = batch;
         let asks = ops.map(|ops| ops.into_iter().map(Ask::from).collect()).unwrap_or_default();
-        self.counters.input(table, rows.num_rows(), bad.len());
+        self.note_input(table, rows.num_rows(), bad.len(), unknown);
         let sequence = self.sequence;
         self.sequence += rows.num_rows() as u64 + bad.len() as u64;
-        self.note_pending(rows.num_rows() + bad.len());
         let first_bad = sequence + rows.num_rows() as u64;
         let share = self.share(table);
         if rows.num_rows() > 0 {
@@ -259,8 +265,9 @@ impl Coordinator {
         share.bad.extend(bad.into_iter().enumerate().map(|(at, row)| (row, first_bad + at as u64)));
     }
 
-    fn note_pending(&mut self, rows: usize) {
-        self.pending_rows += rows;
+    fn note_input(&mut self, table: RelationId, rows: usize, bad: usize, unknown: UnknownFields) {
+        self.counters.input(table, rows, bad, &unknown);
+        self.pending_rows += rows + bad;
         self.pending_since.get_or_insert_with(Instant::now);
     }
 
@@ -318,8 +325,8 @@ impl Coordinator {
                 let outcome = make(&catalog).and_then(|ids| ids.into_iter().try_for_each(|id| self.drop_object(id)));
                 drop(reply.send(outcome));
             }
-            Request::Write { relation, rows, bad, reply } => {
-                self.write(relation, rows, bad);
+            Request::Write { relation, rows, bad, unknown, reply } => {
+                self.write(relation, rows, bad, unknown);
                 self.waiting.push(reply);
             }
             Request::Tick { reply } => self.waiting.push(reply),
@@ -327,7 +334,7 @@ impl Coordinator {
                 drop(reply.send(self.sources.values().map(SourceHandle::flush).collect()))
             }
             Request::Snapshot { relations, system, reply } => {
-                drop(reply.send(self.snapshot(&relations, system).map(Arc::new)))
+                drop(reply.send(self.snapshot(&relations, &system).map(Arc::new)))
             }
             Request::Subscribe { watched, snapshot, feed, reply } => {
                 drop(reply.send(self.subscribe(watched, snapshot, feed)));
@@ -344,10 +351,9 @@ impl Coordinator {
     }
 
     /// Takes rows a client waits for.
-    fn write(&mut self, relation: RelationId, rows: Vec<TableRows>, bad: Vec<BadRow>) {
+    fn write(&mut self, relation: RelationId, rows: Vec<TableRows>, bad: Vec<BadRow>, unknown: UnknownFields) {
         let count = rows.iter().map(|part| part.batch.num_rows()).sum();
-        self.counters.input(relation, count, bad.len());
-        self.note_pending(count + bad.len());
+        self.note_input(relation, count, bad.len(), unknown);
         for mut part in rows {
             part.sequence = self.sequence;
             self.sequence += part.batch.num_rows() as u64;
@@ -464,7 +470,7 @@ impl Coordinator {
         Ok(())
     }
 
-    fn snapshot(&mut self, relations: &[RelationId], with_system: bool) -> SqlResult<Snapshots> {
+    fn snapshot(&mut self, relations: &[RelationId], system: &[String]) -> SqlResult<Snapshots> {
         let catalog = self.current();
         let mut wanted = vec![];
         let mut snapshots = Snapshots { tick: self.published, ..Default::default() };
@@ -474,7 +480,7 @@ impl Coordinator {
             wanted.extend(indexes.iter().map(|i| Watched::Rows(*i)));
             snapshots.indexes.insert(*id, indexes);
         }
-        if with_system {
+        if system.iter().any(|name| name == "errors") {
             wanted.extend(catalog.iter().filter(|e| e.is_kept()).map(|e| Watched::Errors(e.id)));
         }
         let mut runs = self.workers.snapshot(&wanted)?;
@@ -493,14 +499,33 @@ impl Coordinator {
                 }
             }
         }
-        if with_system {
-            let sizes = self.workers.sizes()?;
-            let sources: Vec<_> = self.sources.iter().map(|(id, s)| (*id, s.stats())).collect();
-            let sinks: Vec<_> = self.sinks.values().map(SinkHandle::status).collect();
-            snapshots.system =
-                system::relations(&catalog, &self.counters, errors, &sizes, &sources, &sinks, self.published)?;
+        for name in system {
+            let batch = match name.as_str() {
+                "errors" => system::errors(&errors)?,
+                _ => self.system_relation(&catalog, name)?,
+            };
+            snapshots.system.insert(name.clone(), batch);
         }
         Ok(snapshots)
+    }
+
+    fn system_relation(&self, catalog: &Catalog, name: &str) -> SqlResult<RecordBatch> {
+        let (counters, tick) = (&self.counters, self.published);
+        let columns = match name {
+            "views" => system::views(catalog, &self.workers.counts()?, tick),
+            "operators" => system::operators(catalog, &self.workers.sizes()?),
+            "tables" => system::tables(&counters.tables(catalog, &self.workers.counts()?)),
+            "stale_versions" => system::stale_versions(catalog, &self.workers.stale_versions()?),
+            "sources" => system::sources(&counters.status(catalog, tick, self.source_stats()).sources),
+            "sinks" => system::sinks(&self.sinks.values().map(SinkHandle::status).collect::<Vec<_>>()),
+            "ticks" => counters.columns(tick),
+            _ => return Err(SqlError::internal(format!("no system relation {name}"))),
+        };
+        system::batch(name, columns)
+    }
+
+    fn source_stats(&self) -> impl Iterator<Item = (RelationId, SourceStats)> {
+        self.sources.iter().map(|(id, source)| (*id, source.stats()))
     }
 
     fn subscribe(&mut self, watched: Vec<Watched>, snapshot: bool, feed: flume::Sender<FeedMessage>) -> SqlResult<u64> {
@@ -535,10 +560,10 @@ impl Coordinator {
 
     fn status(&self, full: bool) -> SqlResult<Status> {
         let catalog = self.current();
-        let sources = self.sources.iter().map(|(id, source)| (*id, source.stats()));
-        let mut status = self.counters.status(&catalog, self.published, sources);
+        let mut status = self.counters.status(&catalog, self.published, self.source_stats());
         status.sinks = self.sinks.values().map(SinkHandle::status).collect();
         if full {
+            status.tables = self.counters.tables(&catalog, &self.workers.counts()?);
             status.operators = system::operator_sizes(&catalog, &self.workers.sizes()?);
             let errors: Vec<Watched> = catalog.iter().filter(|e| e.is_kept()).map(|e| Watched::Errors(e.id)).collect();
             let runs = self.workers.snapshot(&errors)?;

@@ -22,7 +22,7 @@ use super::planner::{self, ViewDef, statement_plan};
 use super::sinks;
 use crate::dataflow::TableRows;
 use crate::model::error::code;
-use crate::model::{Op, RelationId, SqlError, SqlResult, TableDef};
+use crate::model::{Op, RelationId, SqlError, SqlResult, TableDef, UnknownFields};
 use crate::plan::error::from_datafusion;
 use crate::plan::statement::{ObjectKind, Statement, StatementKind};
 
@@ -113,7 +113,8 @@ impl Engine {
     }
 
     async fn write(&self, relation: RelationId, rows: Vec<TableRows>) -> SqlResult<()> {
-        self.ask(|reply| Request::Write { relation, rows, bad: vec![], reply }).await?.map(drop)
+        let unknown = UnknownFields::default();
+        self.ask(|reply| Request::Write { relation, rows, bad: vec![], unknown, reply }).await?.map(drop)
     }
 
     /// Makes what a CREATE statement says; nothing if it exists and that is fine.

@@ -34,7 +34,7 @@ impl Engine {
         let (id, def) = self.table(table)?;
         let decoded = tokio::task::spawn_blocking(move || decode(&def, id, &body, shape)).await;
         let Decoded { batch, lines } = decoded.map_err(|e| SqlError::internal(e.to_string()))??;
-        let Some(InputBatch { rows, ops, bad, .. }) = batch else { return Ok(Posted::default()) };
+        let Some(InputBatch { rows, ops, bad, unknown, .. }) = batch else { return Ok(Posted::default()) };
         let rejected = bad.iter().take(REJECTED_MAX).map(|row| rejected(row, &lines)).collect();
         let mut posted = Posted { rejected, rejected_total: bad.len() as u64, ..Posted::default() };
         if !bad.is_empty() && !partial {
@@ -43,7 +43,8 @@ impl Engine {
         posted.accepted = rows.num_rows() as u64;
         let bad = bad.into_iter().map(|row| with_line(row, &lines)).collect();
         let rows = parts(&rows, ops.as_deref());
-        posted.tick = Some(self.ask(|reply| Request::Write { relation: id, rows, bad, reply }).await??);
+        let written = self.ask(|reply| Request::Write { relation: id, rows, bad, unknown, reply }).await?;
+        posted.tick = Some(written?);
         Ok(posted)
     }
 }

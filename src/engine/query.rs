@@ -73,8 +73,9 @@ impl std::fmt::Debug for Requests {
 
 #[async_trait]
 impl SnapshotSource for Requests {
-    async fn snapshots(&self, relations: &[RelationId], system: bool) -> SqlResult<Arc<Snapshots>> {
+    async fn snapshots(&self, relations: &[RelationId], system: &[&str]) -> SqlResult<Arc<Snapshots>> {
         let relations = relations.to_vec();
+        let system = system.iter().map(|name| (*name).to_string()).collect();
         ask(&self.requests, |reply| Request::Snapshot { relations, system, reply }).await?
     }
 }
@@ -204,7 +205,7 @@ impl Engine {
     /// Snapshots of the named relations and of what the plain views among them are made of, all at one tick.
     pub(super) async fn snapshots_of(&self, names: &BTreeSet<String>) -> SqlResult<Arc<Snapshots>> {
         let catalog = self.catalog();
-        let system = names.iter().any(|n| n.starts_with("trueup."));
+        let system = names.iter().filter_map(|n| n.strip_prefix("trueup.")).map(str::to_string).collect();
         let mut relations = BTreeSet::new();
         for entry in names.iter().filter_map(|n| catalog.get(n)) {
             relations.insert(entry.id);

@@ -17,7 +17,7 @@ pub struct Status {
     pub ticks: u64,
     /// Rows taken in over all ticks.
     pub rows: u64,
-    /// What has come in, per table that got any.
+    /// What has come in, per table.
     pub tables: Vec<TableInput>,
     /// Tables with a connector.
     pub sources: Vec<SourceStatus>,
@@ -66,9 +66,33 @@ pub struct TableInput {
     /// Its name.
     pub table: String,
     /// Good rows.
-    pub rows: u64,
+    pub received: u64,
     /// Bad rows.
     pub bad_rows: u64,
+    /// Rows, good and bad, with fields that are no column.
+    pub unknown_field_rows: u64,
+    /// Names of such fields, the first few.
+    pub unknown_fields: Vec<String>,
+    /// What came of the good rows; empty unless asked for.
+    pub outcome: TableOutcome,
+}
+
+/// What came of a table's good rows. `None` is what such a table does not know: without a key rows are not told apart, without a
+/// version none is older than another.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TableOutcome {
+    /// Rows it holds.
+    pub rows: u64,
+    /// Without effect: equal to what is stored, or of a key that `DO NOTHING` keeps.
+    pub duplicates: Option<u64>,
+    /// Of a version older than one that had come: late versions.
+    pub stale: Option<u64>,
+    /// Rows that lose against another of their version, now.
+    pub conflicts: Option<u64>,
+    /// Stored rows replaced.
+    pub corrections: Option<u64>,
+    /// Deletes that took effect.
+    pub deletes: u64,
 }
 
 /// A table's connector.

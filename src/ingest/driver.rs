@@ -23,7 +23,7 @@ use super::options::{self, Connector};
 use super::simulator::SimulatorSource;
 use crate::connect::PassEnd;
 use crate::model::error::code;
-use crate::model::{InputBatch, RelationId, SqlError, SqlResult, TableDef};
+use crate::model::{InputBatch, RelationId, SqlError, SqlResult, TableDef, UnknownFields};
 
 /// Rows in a batch.
 pub const BATCH_ROWS_MAX: usize = 8192;
@@ -45,8 +45,6 @@ pub struct SourceStats {
     pub bytes: u64,
     /// Bad rows sent.
     pub bad: u64,
-    /// Values passed over because their field is no column.
-    pub unknown_columns: u64,
     /// Where the source stands, e.g. `orders.ndjson@1048576`.
     pub position: String,
     /// Bytes known to be there and not yet read.
@@ -105,7 +103,8 @@ pub fn start(def: &TableDef, table: RelationId, sender: Sender<InputBatch>) -> S
     };
     let shared = Arc::new(Shared::default());
     let (control, requests) = flume::unbounded();
-    let outbox = Outbox { table, name: def.name.clone(), sender, shared: shared.clone(), unknown_logged: 0 };
+    let outbox =
+        Outbox { table, name: def.name.clone(), sender, shared: shared.clone(), logged: UnknownFields::default() };
     let thread = std::thread::Builder::new()
         .name(format!("source-{}", def.name))
         .spawn(move || run(source, outbox, &requests))
@@ -178,7 +177,8 @@ pub(super) struct Outbox {
     name: String,
     sender: Sender<InputBatch>,
     shared: Arc<Shared>,
-    unknown_logged: usize,
+    /// Unknown fields already told.
+    logged: UnknownFields,
 }
 
 impl Outbox {
@@ -190,12 +190,11 @@ impl Outbox {
     /// Sends what the decoder holds, if anything.
     pub(super) fn send(&mut self, decoder: &mut Decoder) -> Result<ControlFlow<()>, SourceError> {
         let Some(batch) = decoder.take(self.table)? else { return Ok(ControlFlow::Continue(())) };
-        let unknown = decoder.unknown_columns();
-        if unknown.names.len() > self.unknown_logged {
-            self.unknown_logged = unknown.names.len();
-            tracing::warn!(table = self.name, names = ?unknown.names, "input fields that are no columns are passed over");
+        for field in &batch.unknown.names {
+            if self.logged.insert(field) {
+                tracing::warn!(table = self.name, field, "an input field that is no column is passed over");
+            }
         }
-        self.record(|stats| stats.unknown_columns = unknown.values);
         Ok(self.send_batch(batch))
     }
 

@@ -1,5 +1,7 @@
 //! What channels deliver: typed rows with an operation each, and the rows that could not be read.
 
+use std::collections::BTreeSet;
+
 use arrow::array::RecordBatch;
 
 use super::RelationId;
@@ -40,4 +42,40 @@ pub struct InputBatch {
     pub ops: Option<Vec<Op>>,
     /// Rows that could not be read, from the same stretch of input.
     pub bad: Vec<BadRow>,
+    /// Fields of that stretch that are no column.
+    pub unknown: UnknownFields,
+}
+
+impl InputBatch {
+    /// Good rows only.
+    pub fn of_rows(table: RelationId, rows: RecordBatch, ops: Option<Vec<Op>>) -> InputBatch {
+        InputBatch { table, rows, ops, bad: vec![], unknown: UnknownFields::default() }
+    }
+}
+
+/// Names of unknown fields remembered.
+pub const UNKNOWN_NAMES_MAX: usize = 32;
+
+/// Fields of the input that are no column of the table: they are passed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnknownFields {
+    /// Rows that had any, good and bad.
+    pub rows: u64,
+    /// Their names, the first [`UNKNOWN_NAMES_MAX`].
+    pub names: BTreeSet<String>,
+}
+
+impl UnknownFields {
+    /// Remembers a name; whether it is new and there is room for it.
+    pub fn insert(&mut self, name: &str) -> bool {
+        self.names.len() < UNKNOWN_NAMES_MAX && !self.names.contains(name) && self.names.insert(name.to_string())
+    }
+
+    /// Adds what another stretch of input had.
+    pub fn add(&mut self, other: &UnknownFields) {
+        self.rows += other.rows;
+        for name in &other.names {
+            self.insert(name);
+        }
+    }
 }

@@ -19,7 +19,7 @@ use arrow::array::RecordBatch;
 pub use clock::Clock;
 pub use codec::RowCodec;
 pub use error::{SqlError, SqlResult};
-pub use input::{BadRow, InputBatch, Op};
+pub use input::{BadRow, InputBatch, Op, UnknownFields};
 pub use rows::{RowBuf, Run, RunSlice};
 pub use table::{ConnectorDef, Encode, OnConflict, TableDef};
 

@@ -183,12 +183,8 @@ impl Binder<'_> {
             }
         };
         let Decoded { batch, lines } = self.decode(&def, &given.rows, given.as_received)?;
-        let input = batch.unwrap_or_else(|| InputBatch {
-            table: RelationId(0),
-            rows: RecordBatch::new_empty(Arc::clone(&def.schema)),
-            ops: None,
-            bad: vec![],
-        });
+        let none = || InputBatch::of_rows(RelationId(0), RecordBatch::new_empty(Arc::clone(&def.schema)), None);
+        let input = batch.unwrap_or_else(none);
         let freedom = freedom(&def, &input);
         Ok(BoundGiven { relation: name, input, lines, freedom })
     }
@@ -232,7 +228,7 @@ impl Binder<'_> {
         for range in rows {
             let (record, line) = (&self.file.text[range.clone()], self.line(range.start));
             decoder.push(record.as_bytes(), Position { source: &source, line: line as u64 }, &mut layout);
-            if !as_received && let Some(name) = decoder.unknown_columns().names.first() {
+            if !as_received && let Some(name) = decoder.unknown_fields().names.first() {
                 let at = range.start + record.find(&format!("\"{name}\"")).unwrap_or(0);
                 return Err(no_column(name, &def.name, &def.schema).at(at));
             }

@@ -170,12 +170,10 @@ fn send(case: &BoundCase, engine: &Engine, at: usize, row: Option<usize>) -> Sql
     let table = engine.relation(&given.relation)?;
     let batch = match row {
         None => InputBatch { table, ..given.input.clone() },
-        Some(row) => InputBatch {
-            table,
-            rows: given.input.rows.slice(row, 1),
-            ops: given.input.ops.as_ref().map(|ops| vec![ops[row]]),
-            bad: vec![],
-        },
+        Some(row) => {
+            let ops = given.input.ops.as_ref().map(|ops| vec![ops[row]]);
+            InputBatch::of_rows(table, given.input.rows.slice(row, 1), ops)
+        }
     };
     engine.send(batch)
 }

@@ -26,8 +26,8 @@ use crate::model::{RelationId, SqlError, SqlResult};
 /// Takes snapshots of relations, all at one tick.
 #[async_trait]
 pub trait SnapshotSource: Send + Sync + fmt::Debug {
-    /// The named relations, their indexes, and all system relations if `system`.
-    async fn snapshots(&self, relations: &[RelationId], system: bool) -> SqlResult<Arc<Snapshots>>;
+    /// The relations of these ids, their indexes, and the system relations of these names.
+    async fn snapshots(&self, relations: &[RelationId], system: &[&str]) -> SqlResult<Arc<Snapshots>>;
 }
 
 /// A relation that can be scanned.
@@ -45,18 +45,6 @@ pub struct RelationTable {
 
 fn external(error: SqlError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
-}
-
-async fn snapshots_of(
-    state: &dyn Session,
-    source: &Arc<dyn SnapshotSource>,
-    id: Option<RelationId>,
-) -> Result<Arc<Snapshots>> {
-    let given = state.config().get_extension::<Snapshots>();
-    if let Some(given) = given.filter(|g| id.is_none_or(|id| g.relations.contains_key(&id))) {
-        return Ok(given);
-    }
-    source.snapshots(&id.into_iter().collect::<Vec<_>>(), id.is_none()).await.map_err(external)
 }
 
 #[async_trait]
@@ -80,7 +68,11 @@ impl TableProvider for RelationTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let snapshots = snapshots_of(state, &self.source, Some(self.id)).await?;
+        let given = state.config().get_extension::<Snapshots>();
+        let snapshots = match given.filter(|given| given.relations.contains_key(&self.id)) {
+            Some(given) => given,
+            None => self.source.snapshots(&[self.id], &[]).await.map_err(external)?,
+        };
         let main = snapshots.relations.get(&self.id).ok_or_else(|| {
             external(SqlError::new(
                 crate::model::error::code::UNDEFINED_TABLE,
@@ -172,10 +164,11 @@ impl TableProvider for SystemTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut snapshots = snapshots_of(state, &self.source, None).await?;
-        if !snapshots.system.contains_key(self.name) {
-            snapshots = self.source.snapshots(&[], true).await.map_err(external)?;
-        }
+        let given = state.config().get_extension::<Snapshots>();
+        let snapshots = match given.filter(|given| given.system.contains_key(self.name)) {
+            Some(given) => given,
+            None => self.source.snapshots(&[], &[self.name]).await.map_err(external)?,
+        };
         let rows = snapshots
             .system
             .get(self.name)

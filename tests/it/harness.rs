@@ -44,5 +44,5 @@ pub fn send(engine: &Engine, table: &str, columns: Vec<ArrayRef>, ops: Option<Ve
     let rows = RecordBatch::try_from_iter_with_nullable(names.zip(columns).map(|(n, c)| (n, c, true)))
         .expect("columns of one length");
     let table = engine.relation(table).expect("the table exists");
-    engine.send(InputBatch { table, rows, ops, bad: vec![] }).expect("the engine takes input");
+    engine.send(InputBatch::of_rows(table, rows, ops)).expect("the engine takes input");
 }

@@ -3,6 +3,7 @@
 mod bank;
 mod bench;
 mod cli;
+mod counts;
 mod dashboards;
 mod dataflow_tests;
 mod harness;

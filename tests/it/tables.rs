@@ -231,24 +231,24 @@ async fn a_bad_row_stands_in_quarantine_until_a_good_one_of_its_key_comes() {
     for workers in [1, 2, 3] {
         let engine = versioned(workers).await;
         let table = engine.relation("t").expect("there");
-        let none = || RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty()));
+        let none = RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty()));
+        let send_bad = |bad: Vec<BadRow>| {
+            let batch = InputBatch { bad, ..InputBatch::of_rows(table, none.clone(), None) };
+            engine.send(batch).expect("takes input");
+        };
         let bad = vec![bad_row("f:1", Some(1)), bad_row("f:2", Some(2)), bad_row("f:3", None), bad_row("f:4", Some(1))];
-        engine.send(InputBatch { table, rows: none(), ops: None, bad }).expect("takes input");
+        send_bad(bad);
         engine.tick().await.expect("ticks");
         let listed = |of: &[&str]| of.iter().map(|p| format!("t|{p}|22P02|{{}}")).collect::<Vec<_>>();
         assert_eq!(rows(&engine, ERRORS).await, listed(&["f:1", "f:2", "f:3", "f:4"]));
         apply(&engine, &[(1, 1, "good", Op::Upsert)]).await;
         assert_eq!(rows(&engine, ERRORS).await, listed(&["f:2", "f:3"]));
         // Bad again after that: listed again, until corrected again; at one tick, order of arrival counts.
-        engine
-            .send(InputBatch { table, rows: none(), ops: None, bad: vec![bad_row("f:5", Some(1))] })
-            .expect("takes input");
+        send_bad(vec![bad_row("f:5", Some(1))]);
         apply(&engine, &[(2, 1, "good", Op::Upsert)]).await;
         assert_eq!(rows(&engine, ERRORS).await, listed(&["f:3", "f:5"]));
         send_changes(&engine, &[(1, 2, "better", Op::Upsert)]);
-        engine
-            .send(InputBatch { table, rows: none(), ops: None, bad: vec![bad_row("f:6", Some(1))] })
-            .expect("takes input");
+        send_bad(vec![bad_row("f:6", Some(1))]);
         engine.tick().await.expect("ticks");
         assert_eq!(rows(&engine, ERRORS).await, listed(&["f:3", "f:6"]));
         assert_eq!(rows(&engine, "SELECT * FROM t").await, ["1|2|better", "2|1|good"]);

@@ -130,6 +130,18 @@ test("the quarantine is browsed with its reasons and payloads", async ({ page })
   await expect(browser.locator("tbody tr")).toHaveCount(0);
 });
 
+test("sources say what came twice, too late, or in conflict", async ({ page }) => {
+  await server.sql("CREATE TABLE raw_orders (id BIGINT PRIMARY KEY, version INT, note TEXT) WITH VERSION COLUMN (version)");
+  await server.sql("INSERT INTO raw_orders VALUES (1, 2, 'a'), (2, 1, 'b'), (2, 1, 'c')");
+  await server.sql("INSERT INTO raw_orders VALUES (1, 2, 'a')");
+  await page.goto(`${server.url}/#/operations`);
+  const row = card(page, "sources").locator("tr", { hasText: "raw_orders" });
+  const cells = (rows: string, duplicates: string, late: string) => ["raw_orders", "–", /./, "–", duplicates, late, "1", "0", "0", rows, ""];
+  await expect(row.locator("td")).toHaveText(cells("4", "25.0%", "0.0%"));
+  await server.sql("INSERT INTO raw_orders VALUES (1, 1, 'late')");
+  await expect(row.locator("td")).toHaveText(cells("5", "20.0%", "20.0%"));
+});
+
 test("the SQL box is read-only and its answer lives", async ({ page }) => {
   await page.goto(`${server.url}/#/dataflow`);
   const box = card(page, "sql");

@@ -222,12 +222,32 @@ export interface SourceRow {
   error: string | null;
 }
 
+/** What a table's input came to; null is what such a table cannot know. */
+export interface TableRow {
+  relation: string;
+  rows: number;
+  received: number;
+  duplicates: number | null;
+  /** Rows that came after a newer version. */
+  stale: number | null;
+  /** Rows that lose now against another of their version. */
+  conflicts: number | null;
+  corrections: number | null;
+  deletes: number;
+  bad_rows: number;
+  unknown_field_rows: number;
+  /** Names, joined by ", ". */
+  unknown_fields: string;
+}
+
 export interface SystemView {
   name: string;
   kind: string;
   tick: Amount;
   depends_on: string;
   definition: string;
+  /** Rows that came and went so far; null for what is not kept. */
+  changes: number | null;
 }
 
 export interface Operator {
@@ -272,6 +292,7 @@ export interface Views {
   quarantine: Quarantined;
   reconciliation_summary: ReconciliationSummary;
   "trueup.sources": SourceRow;
+  "trueup.tables": TableRow;
   "trueup.views": SystemView;
   "trueup.operators": Operator;
   "trueup.ticks": TickRow;
@@ -297,7 +318,7 @@ export const followed: Readonly<Record<Screen, readonly ViewName[]>> = {
     "corrections",
   ],
   attribution: ["attribution_campaigns"],
-  operations: ["trueup.sources", "channel_quality", "quarantine", "reconciliation_summary", "trueup.errors"],
+  operations: ["trueup.sources", "trueup.tables", "channel_quality", "quarantine", "reconciliation_summary", "trueup.errors"],
   dataflow: ["trueup.views", "trueup.operators", "trueup.ticks"],
 };
 

@@ -21,6 +21,7 @@ use super::table::{Ask, TableRows};
 use super::{ArrangedRows, fail};
 use crate::dataflow::operator::{Closing, Out, on_tick};
 use crate::dataflow::reading::{compact, flatten, prior};
+use crate::dataflow::tally::Tally;
 use crate::dataflow::trace::sort::sort_rows;
 use crate::dataflow::trace::{self, Batch, Gather, RowDistributor, Spine};
 use crate::model::codec::RowCodec;
@@ -32,6 +33,7 @@ pub(super) fn arrange<'s>(
     rows: Stream<'s, Tick, Vec<TableRows>>,
     layout: &Layout,
     schema: &SchemaRef,
+    tally: Rc<Tally>,
 ) -> SqlResult<ArrangedRows<'s>> {
     let codec = RowCodec::new(&layout.fields(schema), layout.key.len())?;
     let (columns, encoder) = (layout.columns(), codec.clone());
@@ -55,11 +57,17 @@ pub(super) fn arrange<'s>(
         move |rows: Vec<RowBuf>, closing: Closing, out: &mut Out<RowBuf>| {
             let mut stored = stored.borrow_mut();
             let trace = stored.as_mut().expect("a bag is arranged before its first tick");
+            let inserts: Diff = rows.iter().flat_map(|buffer| &buffer.diffs).map(|diff| (*diff).max(0)).sum();
             if rows.iter().any(|buffer| buffer.diffs.iter().any(|diff| *diff < 0)) {
                 out.rows.push(checked(&rows, &prior(trace, closing.lower)));
             } else {
                 out.rows.extend(rows);
             }
+            let net: Diff = out.rows.iter().flat_map(|buffer| &buffer.diffs).sum();
+            let mut counts = tally.counts.get();
+            counts.rows += net;
+            counts.deletes += inserts.abs_diff(net);
+            tally.counts.set(counts);
             compact(trace, closing.upper);
         },
     );

@@ -34,6 +34,7 @@ use timely::dataflow::operators::{Concatenate, Input, Operator as _};
 
 use super::operator::{ErrorStream, RowStream, at_once};
 use super::reading::{self, Spans};
+use super::tally::Tally;
 use super::trace::{self, Spine};
 use crate::model::RowBuf;
 use crate::model::codec::RowCodec;
@@ -82,6 +83,8 @@ pub(crate) struct Registry {
     pub served: BTreeMap<RelationId, Served>,
     pub shared: BTreeMap<String, SharedTrace>,
     pub meters: BTreeMap<RelationId, Vec<(String, Meter)>>,
+    /// What tables' input came to.
+    pub tallies: BTreeMap<RelationId, Rc<Tally>>,
 }
 
 /// A rendered arrangement.

@@ -34,6 +34,8 @@ pub(crate) struct Served {
     pub codec: RowCodec,
     pub layout: Layout,
     pub tap: Tap,
+    /// Rows that came and went so far.
+    pub changes: u64,
     /// Rows of `trueup.errors` that are this relation's, without the relation's name.
     pub errors: TraceAgent<Spine>,
     pub errors_tap: Tap,
@@ -76,6 +78,7 @@ pub(crate) fn serve<'s>(
         codec: rows.codec,
         layout,
         tap,
+        changes: 0,
         errors: errors.arranged.trace,
         errors_tap,
         probe,

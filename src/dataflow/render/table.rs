@@ -21,6 +21,7 @@ use super::join::{Row, fetch};
 use super::{Gauge, Meter, Renderer, fail, serve};
 use crate::dataflow::operator::{Closing, ErrorChange, Out, at_once, on_tick2};
 use crate::dataflow::reading::{compact, flatten, prior};
+use crate::dataflow::tally::{Counts, Tally};
 use crate::dataflow::trace::sort::sort_words;
 use crate::dataflow::trace::{self, Gather, RowDistributor, Spine};
 use crate::model::RowBuf;
@@ -94,12 +95,14 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
     let (rows_input, rows) = renderer.scope.new_input::<Vec<TableRows>>();
     let (bad_input, bad) = renderer.scope.new_input::<Vec<(BadRow, u64)>>();
     let mut errors = vec![];
+    let tally: Rc<Tally> = Rc::default();
+    renderer.registry.tallies.insert(renderer.relation, Rc::clone(&tally));
     let arranged = if def.primary_key.is_empty() {
         let (_, listed) = at_once(bad, "Bad", |data: &mut Vec<(BadRow, u64)>, out: &mut Out| {
             out.errors.extend(data.drain(..).map(|(row, _)| error_of(row)));
         });
         errors.push(listed);
-        super::bag::arrange(rows, &layout, &schema)?
+        super::bag::arrange(rows, &layout, &schema, tally)?
     } else {
         let codec = RowCodec::new(&layout.fields(&schema), layout.key.len())?;
         let columns = layout.columns();
@@ -126,7 +129,7 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
             });
         let trace: Rc<RefCell<Option<TraceAgent<Spine>>>> = Rc::default();
         let gauge = renderer.gauge("Upsert: tombstones, conflicts, quarantine".to_string());
-        let mut upsert = Upsert::new(def, codec.clone(), layout.positions(), Rc::clone(&trace), gauge)?;
+        let mut upsert = Upsert::new(def, codec.clone(), layout.positions(), Rc::clone(&trace), gauge, tally)?;
         // To the worker that has the key's rows.
         let peers = renderer.scope.peers();
         let exchange = Exchange::new(move |q: &Quarantined| trace::route(q.word, peers) as u64);
@@ -197,6 +200,30 @@ impl<'a> Event<'a> {
     }
 }
 
+/// What a row did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// Nothing: the row was there, or there was none to delete.
+    Nothing,
+    Insert,
+    Correction,
+    Delete,
+    /// It came after a newer version.
+    Stale,
+    /// It is of the stored row's version, with other content.
+    Conflict,
+}
+
+impl Effect {
+    fn of_replacing(stored: Option<&[u8]>, new: &[u8]) -> Effect {
+        match stored {
+            None => Effect::Insert,
+            Some(stored) if stored == new => Effect::Nothing,
+            Some(_) => Effect::Correction,
+        }
+    }
+}
+
 /// The operator's state.
 struct Upsert {
     codec: RowCodec,
@@ -211,6 +238,11 @@ struct Upsert {
     conflicts: HashMap<Box<[u8]>, Vec<Box<[u8]>>>,
     quarantine: HashMap<Box<[u8]>, Vec<(u64, ErrorChange)>>,
     gauge: Rc<Gauge>,
+    tally: Rc<Tally>,
+    /// The tally's counts, put there at the end of a tick.
+    counts: Counts,
+    /// The tick being closed.
+    tick: Tick,
 }
 
 impl Upsert {
@@ -220,6 +252,7 @@ impl Upsert {
         positions: Vec<usize>,
         trace: Rc<RefCell<Option<TraceAgent<Spine>>>>,
         gauge: Rc<Gauge>,
+        tally: Rc<Tally>,
     ) -> SqlResult<Upsert> {
         let version_width = def.version.map(|v| {
             let field = def.schema.field(v);
@@ -240,6 +273,9 @@ impl Upsert {
             conflicts: HashMap::new(),
             quarantine: HashMap::new(),
             gauge,
+            tally,
+            counts: Counts::default(),
+            tick: 0,
         })
     }
 
@@ -250,6 +286,7 @@ impl Upsert {
         closing: Closing,
         out: &mut Out<RowBuf>,
     ) -> SqlResult<()> {
+        self.tick = closing.upper - 1;
         for row in bad {
             out.errors.push(row.error.clone());
             if !row.key.is_empty() {
@@ -291,6 +328,7 @@ impl Upsert {
         compact(trace, closing.upper);
         let kept = self.tombstones.len() + self.conflicts.len() + self.quarantine.len();
         self.gauge.set((kept, kept * 96));
+        self.tally.counts.set(self.counts);
         Ok(())
     }
 
@@ -317,6 +355,7 @@ impl Upsert {
             Some(width) if plain && !self.tombstones.contains_key(key) => {
                 let newest = events.last().map(|e| e.row).max(before);
                 let prefix = newest.map_or(&[][..], |n| &n[..key.len() + width]);
+                self.count_upserts(before, events, prefix);
                 let seen = || before.into_iter().chain(events.iter().map(|e| e.row));
                 if !self.conflicts.is_empty() || seen().any(|row| Some(row) != newest && row.starts_with(prefix)) {
                     self.note_conflicts(key, newest, &seen().collect::<Vec<_>>(), width, errors)?;
@@ -330,10 +369,58 @@ impl Upsert {
             }
         };
         if before != after {
+            self.counts.rows += i64::from(after.is_some()) - i64::from(before.is_some());
             before.into_iter().for_each(|row| changes.push(word, row, -1));
             after.into_iter().for_each(|row| changes.push(word, row, 1));
         }
         Ok(())
+    }
+
+    /// Counts upserts of one key, sorted, as if they had come one by one. `newest` is the winner's key and version.
+    fn count_upserts(&mut self, before: Option<&[u8]>, events: &[Event<'_>], newest: &[u8]) {
+        if before.is_none() && events.len() == 1 {
+            return;
+        }
+        let versioned = newest.len();
+        let stored = before.map(|row| &row[..versioned]);
+        let mut accepted = 0;
+        // When the first row of a newer version came.
+        let mut newer = u64::MAX;
+        for same in events.chunk_by(|a, b| a.row[..versioned] == b.row[..versioned]).rev() {
+            let version = &same[0].row[..versioned];
+            if stored > Some(version) {
+                newer = 0;
+            }
+            let mut first = newer;
+            for equal in same.chunk_by(|a, b| a.row == b.row) {
+                let in_time = equal.partition_point(|e| e.sequence < newer);
+                if in_time > 0 {
+                    first = first.min(equal[0].sequence);
+                    let known =
+                        stored == Some(version) && (before == Some(equal[0].row) || self.has_lost(equal[0].row));
+                    self.counts.duplicates += (in_time - usize::from(!known)) as u64;
+                }
+                for late in &equal[in_time..] {
+                    self.note_stale(late, newest);
+                }
+            }
+            accepted += u64::from(first < newer && stored != Some(version));
+            newer = first;
+        }
+        self.counts.corrections += accepted.saturating_sub(u64::from(before.is_none()));
+    }
+
+    /// Whether the row stands among the losers of a conflict.
+    fn has_lost(&self, row: &[u8]) -> bool {
+        !self.conflicts.is_empty()
+            && self.conflicts.get(self.codec.key(row)).is_some_and(|losers| losers.iter().any(|loser| **loser == *row))
+    }
+
+    /// Notes a row that came after a newer version; `newest` is key and version of that.
+    fn note_stale(&mut self, event: &Event<'_>, newest: &[u8]) {
+        let start = self.codec.key(newest).len();
+        self.counts.stale += 1;
+        self.tally.note_stale(self.tick, event.sequence, event.row, start, &newest[start..]);
     }
 
     /// Applies events one by one, in arrival order; the key's row after them.
@@ -345,54 +432,76 @@ impl Upsert {
         errors: &mut Vec<ErrorChange>,
     ) -> SqlResult<Option<Vec<u8>>> {
         let mut row: Option<Vec<u8>> = before.map(<[u8]>::to_vec);
-        for event in events {
+        for (at, event) in events.iter().enumerate() {
             let version = |row: &[u8]| self.version_width.map(|w| self.codec.value(row)[..w].to_vec());
             let (new, old) = (version(event.row), row.as_deref().and_then(version));
             let tombstone = self.tombstones.get(key).map(|t| t.to_vec());
-            match event.ask {
+            let effect = match event.ask {
                 Ask::ForceUpsert => {
                     self.tombstones.remove(key);
-                    row = Some(event.row.to_vec());
+                    let replaced = row.replace(event.row.to_vec());
+                    Effect::of_replacing(replaced.as_deref(), event.row)
                 }
                 Ask::ForceDelete => {
                     if let (Some(width), Some(row)) = (self.version_width, &row) {
                         self.tombstones.insert(key.into(), self.codec.value(row)[..width].into());
                     }
-                    row = None;
+                    row.take().map_or(Effect::Nothing, |_| Effect::Delete)
                 }
                 Ask::Delete => match new {
-                    None => row = None,
+                    None => row.take().map_or(Effect::Nothing, |_| Effect::Delete),
                     // A delete wins against a row of its own version: it can only have been made from that row.
                     Some(new) if row.is_none() || old.as_ref().is_some_and(|old| new >= *old) => {
-                        if tombstone.is_none_or(|t| new > t) {
-                            self.tombstones.insert(key.into(), new.into());
-                        }
                         row = None;
+                        match &tombstone {
+                            Some(deleted) if new < *deleted => Effect::Stale,
+                            Some(deleted) if new == *deleted => Effect::Nothing,
+                            _ => {
+                                self.tombstones.insert(key.into(), new.into());
+                                Effect::Delete
+                            }
+                        }
                     }
-                    Some(_) => {}
+                    Some(_) => Effect::Stale,
                 },
                 Ask::Upsert => match (&new, &row) {
-                    (Some(new), None) if tombstone.as_ref().is_some_and(|t| new <= t) => {}
-                    (Some(_), None) => {
+                    (Some(new), None) if tombstone.as_ref().is_some_and(|t| new <= t) => Effect::Stale,
+                    (_, None) => {
                         self.tombstones.remove(key);
                         row = Some(event.row.to_vec());
+                        Effect::Insert
                     }
-                    (Some(new_version), Some(stored)) => {
-                        let newer = Some(new_version) > old.as_ref();
-                        row = match self.on_conflict {
-                            OnConflict::DoNothing => row,
-                            OnConflict::UpdateIfNotNull if newer => Some(self.merge(stored, event.row)?),
-                            OnConflict::UpdateIfNotNull => row,
-                            OnConflict::Overwrite => Some(event.row.max(stored).to_vec()),
-                        };
-                    }
-                    (None, Some(stored)) => match self.on_conflict {
-                        OnConflict::Overwrite => row = Some(event.row.to_vec()),
-                        OnConflict::DoNothing => {}
-                        OnConflict::UpdateIfNotNull => row = Some(self.merge(stored, event.row)?),
+                    _ if self.on_conflict == OnConflict::DoNothing => Effect::Nothing,
+                    (Some(_), Some(_)) if new < old => Effect::Stale,
+                    (Some(_), Some(stored)) if new == old => match self.on_conflict {
+                        OnConflict::Overwrite => {
+                            let known = [Some(stored.as_slice()), before].contains(&Some(event.row))
+                                || self.has_lost(event.row)
+                                || events[..at].iter().any(|e| (e.ask, e.row) == (event.ask, event.row));
+                            row = Some(event.row.max(stored).to_vec());
+                            if known { Effect::Nothing } else { Effect::Conflict }
+                        }
+                        _ => Effect::Nothing,
                     },
-                    (None, None) => row = Some(event.row.to_vec()),
+                    (_, Some(stored)) => {
+                        let merged = match self.on_conflict {
+                            OnConflict::UpdateIfNotNull => self.merge(stored, event.row)?,
+                            _ => event.row.to_vec(),
+                        };
+                        let replaced = row.replace(merged);
+                        Effect::of_replacing(replaced.as_deref(), row.as_deref().unwrap_or_default())
+                    }
                 },
+            };
+            match effect {
+                Effect::Insert | Effect::Conflict => {}
+                Effect::Nothing => self.counts.duplicates += 1,
+                Effect::Correction => self.counts.corrections += 1,
+                Effect::Delete => self.counts.deletes += 1,
+                Effect::Stale => {
+                    let newest = old.or(tombstone).unwrap_or_default();
+                    self.note_stale(event, &[key, &newest].concat());
+                }
             }
         }
         if let (Some(width), OnConflict::Overwrite) = (self.version_width, self.on_conflict) {
@@ -429,6 +538,7 @@ impl Upsert {
         let prefix = winner.map(|w| &w[..self.codec.key(w).len() + width]);
         let mut losers: Vec<Box<[u8]>> = vec![];
         let held = self.conflicts.remove(key).unwrap_or_default();
+        self.counts.conflicts -= held.len() as i64;
         for row in held.iter().map(|r| &**r).chain(seen.iter().copied()) {
             if prefix.is_some_and(|p| row.starts_with(p)) && Some(row) != winner && losers.iter().all(|l| **l != *row) {
                 losers.push(row.into());
@@ -441,6 +551,7 @@ impl Upsert {
             errors.push(self.conflict(row, 1)?);
         }
         if !losers.is_empty() {
+            self.counts.conflicts += losers.len() as i64;
             self.conflicts.insert(key.into(), losers);
         }
         Ok(())

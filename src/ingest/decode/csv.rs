@@ -10,7 +10,7 @@ use csv_core::{ReadFieldResult, Reader, ReaderBuilder, Terminator};
 
 use super::rows::{Rows, Slot, operation, slots};
 use super::value::{Cell, Fault, NOT_UTF8};
-use super::{Position, UnknownColumns};
+use super::{Position, Unknown};
 use crate::model::error::code;
 use crate::model::{Op, TableDef};
 
@@ -70,7 +70,7 @@ impl CsvDecoder {
         position: Position<'_>,
         layout: &mut Layout,
         rows: &mut Rows,
-        unknown: &mut UnknownColumns,
+        unknown: &mut Unknown,
     ) {
         self.split(record);
         let text = match std::str::from_utf8(&self.text) {

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::rows::{Rows, Slot, operation, slots};
 use super::value::{Cell, Fault, NOT_UTF8};
-use super::{Position, UnknownColumns};
+use super::{Position, Unknown};
 use crate::model::error::code;
 use crate::model::{Op, TableDef};
 
@@ -39,7 +39,7 @@ impl JsonDecoder {
         }
     }
 
-    pub(super) fn push(&self, record: &[u8], position: Position<'_>, rows: &mut Rows, unknown: &mut UnknownColumns) {
+    pub(super) fn push(&self, record: &[u8], position: Position<'_>, rows: &mut Rows, unknown: &mut Unknown) {
         let line = match std::str::from_utf8(record) {
             Ok(line) => line,
             Err(error) => {
@@ -90,7 +90,7 @@ fn reason(error: &serde_json::Error) -> String {
 struct Object<'s, 'a> {
     decoder: &'s JsonDecoder,
     fields: &'s mut Fields<'a>,
-    unknown: &'s mut UnknownColumns,
+    unknown: &'s mut Unknown,
 }
 
 impl<'a> DeserializeSeed<'a> for Object<'_, 'a> {
@@ -153,7 +153,7 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
 
 struct Name<'s> {
     decoder: &'s JsonDecoder,
-    unknown: &'s mut UnknownColumns,
+    unknown: &'s mut Unknown,
     guess: usize,
 }
 

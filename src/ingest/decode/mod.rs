@@ -19,7 +19,7 @@
 //! | arrays, structs | JSON arrays and objects, decoded by Arrow's JSON reader |
 //!
 //! A column without a value is NULL; NULL in a NOT NULL, key or version column makes a bad row (`23502`). Fields that are no
-//! column are passed over and counted. The field `__op` says what a row asks for: `delete`, `d` or `D` deletes the row of its
+//! column are passed over; rows that have any are counted, their names kept. The field `__op` says what a row asks for: `delete`, `d` or `D` deletes the row of its
 //! key (the other columns need no value then); `upsert`, `insert`, `update`, their change-capture letters `i`, `u`, `c`, `r`, an
 //! empty text and its absence upsert; any other word makes a bad row. Names are matched exactly, without folding case.
 //!
@@ -34,10 +34,9 @@ mod rows;
 mod tests;
 mod value;
 
-use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::model::{Encode, InputBatch, RelationId, SqlResult, TableDef};
+use crate::model::{Encode, InputBatch, RelationId, SqlResult, TableDef, UnknownFields};
 
 use self::csv::CsvDecoder;
 pub use self::csv::{CsvOptions, Layout};
@@ -46,9 +45,6 @@ use self::rows::Rows;
 
 /// The field or column that says what a row asks for.
 pub const OP_FIELD: &str = "__op";
-
-/// Names of unknown columns remembered.
-const UNKNOWN_NAMES_MAX: usize = 64;
 
 /// Where a record stands: shown as `source:line`.
 #[derive(Clone, Copy, Debug)]
@@ -65,21 +61,18 @@ impl fmt::Display for Position<'_> {
     }
 }
 
-/// Fields that were no column.
-#[derive(Clone, Debug, Default)]
-pub struct UnknownColumns {
-    /// How many values were passed over.
-    pub values: u64,
-    /// The names they had, the first few dozen.
-    pub names: BTreeSet<String>,
+/// Fields that were no column, since the last batch.
+#[derive(Default)]
+struct Unknown {
+    fields: UnknownFields,
+    /// The record at hand has been counted.
+    counted: bool,
 }
 
-impl UnknownColumns {
+impl Unknown {
     fn add(&mut self, name: &str) {
-        self.values += 1;
-        if self.names.len() < UNKNOWN_NAMES_MAX && !self.names.contains(name) {
-            self.names.insert(name.to_string());
-        }
+        self.fields.rows += u64::from(!std::mem::replace(&mut self.counted, true));
+        self.fields.insert(name);
     }
 }
 
@@ -92,7 +85,7 @@ enum Format {
 pub struct Decoder {
     format: Format,
     rows: Rows,
-    unknown: UnknownColumns,
+    unknown: Unknown,
 }
 
 impl Decoder {
@@ -115,7 +108,7 @@ impl Decoder {
     }
 
     fn with_format(table: &TableDef, rows: Rows, format: impl FnOnce(&TableDef) -> Format) -> Decoder {
-        Decoder { format: format(table), rows, unknown: UnknownColumns::default() }
+        Decoder { format: format(table), rows, unknown: Unknown::default() }
     }
 
     /// The encoding this decodes.
@@ -128,6 +121,7 @@ impl Decoder {
 
     /// Takes one record without its line end. `layout` belongs to the file: it remembers a CSV header.
     pub fn push(&mut self, record: &[u8], position: Position<'_>, layout: &mut Layout) {
+        self.unknown.counted = false;
         match &mut self.format {
             Format::Json(json) => json.push(record, position, &mut self.rows, &mut self.unknown),
             Format::Csv(csv) => csv.push(record, position, layout, &mut self.rows, &mut self.unknown),
@@ -149,9 +143,9 @@ impl Decoder {
         self.rows.pending_bytes()
     }
 
-    /// Fields that were no column, so far.
-    pub fn unknown_columns(&self) -> &UnknownColumns {
-        &self.unknown
+    /// Fields that were no column, since the last batch.
+    pub fn unknown_fields(&self) -> &UnknownFields {
+        &self.unknown.fields
     }
 
     /// What was taken since the last batch; `None` when that is nothing.
@@ -159,6 +153,7 @@ impl Decoder {
     /// # Errors
     /// None that input could cause: internal errors only.
     pub fn take(&mut self, table: RelationId) -> SqlResult<Option<InputBatch>> {
-        self.rows.take(table)
+        let unknown = std::mem::take(&mut self.unknown.fields);
+        self.rows.take(table, unknown)
     }
 }

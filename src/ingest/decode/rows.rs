@@ -11,7 +11,7 @@ use super::Position;
 use super::column::{Column, column_for};
 use super::value::{Cell, Fault};
 use crate::model::error::code;
-use crate::model::{BadRow, InputBatch, Op, RelationId, SqlError, SqlResult, TableDef};
+use crate::model::{BadRow, InputBatch, Op, RelationId, SqlError, SqlResult, TableDef, UnknownFields};
 
 /// Bytes of a bad record shown.
 const PAYLOAD_BYTES_MAX: usize = 4 << 10;
@@ -147,7 +147,7 @@ impl Rows {
     }
 
     /// What was taken since the last batch; `None` when that is nothing.
-    pub(super) fn take(&mut self, table: RelationId) -> SqlResult<Option<InputBatch>> {
+    pub(super) fn take(&mut self, table: RelationId, unknown: UnknownFields) -> SqlResult<Option<InputBatch>> {
         if self.pending_rows() == 0 {
             return Ok(None);
         }
@@ -166,7 +166,7 @@ impl Rows {
         }
         let rows = RecordBatch::try_new(self.schema.clone(), arrays).map_err(internal)?;
         let ops = ops.contains(&Op::Delete).then_some(ops);
-        Ok(Some(InputBatch { table, rows, ops, bad }))
+        Ok(Some(InputBatch { table, rows, ops, bad, unknown }))
     }
 }
 

@@ -54,8 +54,8 @@ fn show(decoder: &mut Decoder) -> String {
         let key = bad.key.as_ref().map_or("none".to_string(), |key| row_text(key, 0));
         text += &format!("{} {} {}\n    key {key}, payload {}\n", bad.position, bad.code, bad.message, bad.payload);
     }
-    if decoder.unknown_columns().values > 0 {
-        text += &format!("unknown {:?}\n", decoder.unknown_columns());
+    if batch.unknown.rows > 0 {
+        text += &format!("unknown {:?}\n", batch.unknown);
     }
     text
 }
@@ -152,7 +152,7 @@ fn json_unknown_fields_are_counted() {
         expect![[r#"
             + 1 | 1 | 1.00 | ∅ | ∅
             + 2 | 1 | 1.00 | ∅ | ∅
-            unknown UnknownColumns { values: 3, names: {"Note", "extra"} }
+            unknown UnknownFields { rows: 2, names: {"Note", "extra"} }
         "#]],
     );
 }
@@ -294,7 +294,7 @@ fn csv_columns_are_found_by_the_header() {
             + 1 | 1 | 1.50 | a,"b" | ∅
             - 2 | 1 | 0.00 | ∅ | ∅
             + 3 | 1 | 3.00 |  | ∅
-            unknown UnknownColumns { values: 3, names: {"extra"} }
+            unknown UnknownFields { rows: 3, names: {"extra"} }
         "#]],
     );
 }

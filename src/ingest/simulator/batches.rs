@@ -75,7 +75,7 @@ pub fn input_batch(table: &TableDef, relation: RelationId, events: &[Event]) -> 
     let columns = fields.map(|field| column(field.name(), field.data_type())).collect::<Result<Vec<_>, _>>()?;
     // A flawed row may lack what the table requires only where the table lets it: required columns are never flawed.
     let rows = RecordBatch::try_new(table.schema.clone(), columns)?;
-    Ok(InputBatch { table: relation, rows, ops: None, bad: Vec::new() })
+    Ok(InputBatch::of_rows(relation, rows, None))
 }
 
 fn array<'v>(values: impl ExactSizeIterator<Item = &'v Value>, kind: Kind) -> Result<ArrayRef, ArrowError> {

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
 use super::{HttpState, Shared};
-use crate::engine::status::FRESHNESS_BOUNDS_MS;
+use crate::engine::status::{FRESHNESS_BOUNDS_MS, TableInput};
 use crate::engine::{Engine, Status};
 use crate::serve::pg::PgCounters;
 
@@ -70,11 +70,26 @@ fn of_engine(status: &Status) -> Vec<Metric> {
     let mut series = |name, help, kind, label: &'static str, values: Vec<(String, f64)>| {
         all.extend(values.into_iter().map(|(of, value)| Metric { name, help, kind, labels: vec![(label, of)], value }));
     };
-    let tables = |value: fn(&crate::engine::status::TableInput) -> u64| {
-        status.tables.iter().map(|t| (t.table.clone(), value(t) as f64)).collect()
+    // A table has no series of what it cannot know.
+    let known = |value: fn(&TableInput) -> Option<u64>| {
+        status.tables.iter().filter_map(|t| value(t).map(|v| (t.table.clone(), v as f64))).collect()
     };
-    series("trueup_table_rows_total", "Rows that came into a table.", counter, "table", tables(|t| t.rows));
+    let tables =
+        |value: fn(&TableInput) -> u64| status.tables.iter().map(|t| (t.table.clone(), value(t) as f64)).collect();
+    series("trueup_table_rows_total", "Rows that came into a table.", counter, "table", tables(|t| t.received));
     series("trueup_table_bad_rows_total", "Rows that could not be read.", counter, "table", tables(|t| t.bad_rows));
+    let unknown = tables(|t| t.unknown_field_rows);
+    series("trueup_table_unknown_field_rows_total", "Rows with fields that are no column.", counter, "table", unknown);
+    let duplicates = known(|t| t.outcome.duplicates);
+    series("trueup_table_duplicates_total", "Rows that changed nothing.", counter, "table", duplicates);
+    let stale = known(|t| t.outcome.stale);
+    series("trueup_table_stale_total", "Rows that came after a newer version.", counter, "table", stale);
+    let corrections = known(|t| t.outcome.corrections);
+    series("trueup_table_corrections_total", "Stored rows replaced.", counter, "table", corrections);
+    let deletes = tables(|t| t.outcome.deletes);
+    series("trueup_table_deletes_total", "Deletes that took effect.", counter, "table", deletes);
+    let conflicts = known(|t| t.outcome.conflicts);
+    series("trueup_table_conflicts", "Rows that lose against another of their version.", gauge, "table", conflicts);
     let sources = |value: fn(&crate::engine::status::SourceStatus) -> Option<f64>| {
         status.sources.iter().filter_map(|s| value(s).map(|v| (s.relation.clone(), v))).collect()
     };

@@ -233,6 +233,9 @@ async fn health_readiness_and_metrics() {
     let text = get(server.address, "/metrics").await.text();
     for line in [
         "trueup_table_rows_total{table=\"sales\"} 5",
+        "# TYPE trueup_table_duplicates_total counter",
+        "trueup_table_duplicates_total{table=\"sales\"} 0",
+        "trueup_table_unknown_field_rows_total{table=\"sales\"} 0",
         "trueup_error_rows 0",
         "trueup_sse_subscribers 0",
         "# TYPE trueup_freshness_seconds histogram",

@@ -218,12 +218,8 @@ async fn feed(subject: &Subject, input: &[(RecordBatch, Vec<trueup::model::Op>)]
         let mut parts = vec![];
         while from < rows.num_rows() {
             let len = random.random_range(1..=rows.num_rows() - from);
-            parts.push(InputBatch {
-                table: *table,
-                rows: rows.slice(from, len),
-                ops: Some(ops[from..from + len].to_vec()),
-                bad: vec![],
-            });
+            let ops = ops[from..from + len].to_vec();
+            parts.push(InputBatch::of_rows(*table, rows.slice(from, len), Some(ops)));
             from += len;
         }
         portions.push(parts.into_iter());

@@ -70,7 +70,7 @@ async fn grafana_finds_tables_and_columns() {
                 .to_owned(),
             &["public", "trueup"],
         ),
-        ("tables", qualified, &["orders", "totals", "trueup.errors"]),
+        ("tables", qualified, &["orders", "totals", "trueup.errors", "trueup.stale_versions", "trueup.tables"]),
         ("columns", columns, &["order_id|text", "amount|numeric", "placed_at|timestamp with time zone"]),
     ])
     .await;

@@ -19,3 +19,14 @@ export class Rate {
     return ((count - first.count) * 1000) / (tick - first.tick);
   }
 }
+
+/** A rate for each of many things by name. */
+export class Rates {
+  private readonly meters = new Map<string, Rate>();
+
+  push(name: string, tick: number, count: number): number | undefined {
+    let meter = this.meters.get(name);
+    if (!meter) this.meters.set(name, (meter = new Rate()));
+    return meter.push(tick, count);
+  }
+}

@@ -7,7 +7,7 @@ import { format, t } from "../../state/settings";
 import { Card } from "../../ui/card";
 import { Table, type Column } from "../../ui/table";
 import type { Operator } from "../../views";
-import { chosen_operators, chosen_view, sizes, ticks } from "./sizes";
+import { changes, chosen_operators, chosen_view, sizes, ticks } from "./sizes";
 
 const meter = new Rate();
 const updates = computed(() => {
@@ -46,11 +46,17 @@ function Ticks() {
 function View() {
   const view = chosen_view.value;
   if (!view) return null;
+  const rate = changes.value.get(view.name);
   return (
     <>
       <h3 class="view-name">
         {view.name} <small>{view.kind}</small>
       </h3>
+      {rate !== undefined && (
+        <p class="reads" data-figure="changes">
+          {t("changes")}: {format.value.count(Math.round(rate))}
+        </p>
+      )}
       {view.depends_on !== "" && (
         <p class="reads">
           {t("depends_on")}: {view.depends_on}

@@ -1,12 +1,23 @@
 // What each relation keeps, summed over workers and operators, and the relation that is looked at.
 import { computed, signal } from "@preact/signals";
 
-import { view_rows } from "../../state/page";
+import { store, view_rows } from "../../state/page";
+import { Rates } from "../../state/rate";
 import type { Operator, SystemView } from "../../views";
 
 export const views = view_rows("trueup.views");
 export const operators = view_rows("trueup.operators");
 export const ticks = view_rows("trueup.ticks");
+
+const meters = new Rates();
+
+/** Rows that come and go per second, by relation. */
+export const changes = computed(() => {
+  const tick = store.tick.peek();
+  return new Map(
+    views.value.map(({ name, changes }) => [name, changes === null ? undefined : meters.push(name, tick, changes)]),
+  );
+});
 
 export interface Size {
   readonly rows: number;

@@ -7,7 +7,7 @@ import { LiveQuery, objects, type Outcome } from "../../state/sql";
 import { AsOf } from "../../ui/card";
 import { Table, type Column } from "../../ui/table";
 import type { Row, Value } from "../../state/protocol";
-import { fact_columns, facts_sql, state_sql, type Fact } from "./lookup_sql";
+import { fact_columns, facts_sql, late_columns, late_sql, state_sql, type Fact, type LateVersion } from "./lookup_sql";
 
 const wanted = signal("");
 const asking: Outcome = { kind: "asking" };
@@ -82,6 +82,7 @@ function State({ row }: { row: Row }) {
 function Found() {
   const state = useAnswer(state_sql);
   const facts = useAnswer(facts_sql);
+  const late = objects(useAnswer(late_sql)) as unknown as readonly LateVersion[];
   const refused = [state, facts].find((outcome) => outcome.kind === "refused");
   if (refused?.kind === "refused") return <p class="note missing">{refused.refusal.message}</p>;
   if (state.kind === "asking" || facts.kind === "asking") return <p class="note">{t("loading")}</p>;
@@ -94,6 +95,17 @@ function Found() {
       {row && <State row={row} />}
       <h3>{t("facts")}</h3>
       <Table columns={columns} rows={rows} row_key={(fact) => `${fact.kind} ${fact.id}`} label={t("facts")} />
+      {late.length > 0 && (
+        <>
+          <h3>{t("late_facts")}</h3>
+          <Table
+            columns={late_columns(format.value)}
+            rows={late}
+            row_key={(row, index) => `${row.relation} ${row.key} ${row.version} ${index}`}
+            label={t("late_facts")}
+          />
+        </>
+      )}
     </>
   );
 }

@@ -33,6 +33,51 @@ SELECT * FROM (
 ) AS facts
 ORDER BY at NULLS FIRST, kind, id`;
 
+/** A version of one of the order's facts that came after a newer one. */
+export interface LateVersion {
+  tick: Amount;
+  relation: string;
+  key: string;
+  version: string;
+  newest_version: string;
+}
+
+/**
+ * The late versions known of the order's facts, the newest first. The model's ids are the channel, ":" and the raw table's key, whose
+ * columns it joins by "/" or "-"; a line's key begins with its order's.
+ */
+export const late_sql = `
+WITH facts AS (
+  SELECT 'order' AS kind, $1 AS id
+  UNION ALL SELECT 'payment', payment_id FROM payments WHERE order_id = $1
+  UNION ALL SELECT 'refund', refund_id FROM refunds WHERE order_id = $1
+  UNION ALL SELECT 'shipment', shipment_id FROM shipments WHERE order_id = $1
+), raw (kind, name) AS (
+  VALUES ('order', 'orders'), ('order', 'items'), ('order', 'trades'), ('order', 'lines'),
+    ('payment', 'payments'), ('payment', 'transactions'), ('payment', 'notifications'),
+    ('refund', 'refunds'), ('refund', 'transactions'), ('refund', 'notifications'), ('shipment', 'shipments')
+), rows_of_order AS (
+  SELECT DISTINCT 'raw_' || split_part(id, ':', 1) || '_' || name AS relation, substr(id, strpos(id, ':') + 1) AS id
+  FROM facts JOIN raw USING (kind)
+), late AS (
+  SELECT *, replace(key, ', ', '/') AS id FROM trueup.stale_versions
+  UNION ALL SELECT *, split_part(key, ', ', 1) FROM trueup.stale_versions
+  UNION ALL SELECT *, split_part(key, ', ', 1) || '-' || split_part(key, ', ', 2) FROM trueup.stale_versions
+)
+SELECT DISTINCT tick, relation, key, version, newest_version
+FROM late JOIN rows_of_order USING (relation, id)
+ORDER BY tick DESC, relation, key, version`;
+
+export function late_columns(format: Format): Column<LateVersion>[] {
+  return [
+    { key: "table", title: t("table"), cell: (late) => late.relation },
+    { key: "id", title: t("id"), cell: (late) => <code>{late.key}</code> },
+    { key: "version", title: t("version"), cell: (late) => late.version },
+    { key: "newest", title: t("newest_version"), cell: (late) => late.newest_version },
+    { key: "at", title: t("at"), number: true, cell: (late) => format.time_s(Number(late.tick)) },
+  ];
+}
+
 export function fact_columns(format: Format): Column<Fact>[] {
   return [
     { key: "kind", title: t("kind"), cell: (fact) => fact.kind },
