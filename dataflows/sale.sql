@@ -101,8 +101,8 @@ SELECT
 FROM (
     SELECT
         minute, bucket_s,
-        SUM(orders) OVER (PARTITION BY minute ORDER BY bucket_s) AS below,
-        SUM(orders) OVER (PARTITION BY minute) AS everyone
+        SUM(orders) OVER (PARTITION BY minute ORDER BY bucket_s ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS below,
+        SUM(orders) OVER (PARTITION BY minute ORDER BY bucket_s ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS everyone
     FROM pay_latency_cells
 ) AS ranked
 GROUP BY minute;

@@ -33,8 +33,8 @@ SELECT
 FROM (
     SELECT
         sale_id, bucket_s,
-        SUM(orders) OVER (PARTITION BY sale_id ORDER BY bucket_s) AS below,
-        SUM(orders) OVER (PARTITION BY sale_id) AS everyone
+        SUM(orders) OVER (PARTITION BY sale_id ORDER BY bucket_s ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS below,
+        SUM(orders) OVER (PARTITION BY sale_id ORDER BY bucket_s ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS everyone
     FROM (
         SELECT s.sale_id, l.bucket_s, SUM(l.orders) AS orders
         FROM sale_grid AS s

@@ -18,13 +18,18 @@ FROM (
 ) AS recent
 GROUP BY channel;
 
-CREATE VIEW anomaly_counts AS
-SELECT kind, COALESCE(channel, 'all') AS channel, COUNT(*) AS items, MIN(at) AS since
+CREATE VIEW anomaly_minutes AS
+SELECT kind, COALESCE(channel, 'all') AS channel, date_trunc('minute', at) AS minute, COUNT(*) AS items, MIN(at) AS since
 FROM anomalies
+WHERE kind IN ('price_zero', 'duplicate_payment', 'refund_exceeds_payment', 'paid_after_cancel', 'currency_differs', 'orphan')
+GROUP BY kind, COALESCE(channel, 'all'), date_trunc('minute', at);
+
+CREATE VIEW anomaly_counts AS
+SELECT kind, channel, SUM(items) AS items, MIN(since) AS since
+FROM anomaly_minutes AS a
 CROSS JOIN newest_minute AS n
-WHERE kind IN ('price_zero', 'duplicate_payment', 'refund_exceeds_payment', 'paid_after_cancel', 'currency_differs')
-    OR kind = 'orphan' AND at < n.minute - INTERVAL '10 minutes'
-GROUP BY kind, COALESCE(channel, 'all');
+WHERE kind <> 'orphan' OR a.minute < n.minute - INTERVAL '10 minutes'
+GROUP BY kind, channel;
 
 CREATE VIEW unrated AS
 SELECT channel, SUM(missing_fx) AS orders, MIN(minute) FILTER (WHERE missing_fx > 0) AS since FROM sale_cells GROUP BY channel;
