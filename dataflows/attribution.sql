@@ -75,14 +75,9 @@ WINDOW
 
 -- What orders that moved money are worth; kept is 1 or 0.
 CREATE VIEW order_values AS
-SELECT
-    order_id, paid_cny AS gross, net_cny AS net,
-    CAST(CASE
-        WHEN paid > 0 AND status IN ('paid', 'partially_shipped', 'shipped', 'completed', 'partially_refunded') THEN 1
-        ELSE 0
-    END AS DECIMAL(7, 6)) AS kept
-FROM order_state
-WHERE (payments > 0 OR refunds > 0) AND fx_rate IS NOT NULL;
+SELECT order_id, paid_cny AS gross, net_cny AS net, CAST(CASE WHEN is_kept THEN 1 ELSE 0 END AS DECIMAL(7, 6)) AS kept
+FROM order_money
+WHERE is_moved AND fx_rate IS NOT NULL;
 
 -- Per look-back each click's place among those in it, the weights up to it and all of them.
 CREATE VIEW placed_clicks AS

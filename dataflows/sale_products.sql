@@ -22,7 +22,7 @@ SELECT
 FROM (
     SELECT
         l.product_id, date_trunc('minute', o.placed_at) AS minute, l.quantity,
-        o.status NOT IN ('cancelled', 'refund_due', 'refunded', 'charged_back') AS is_live,
+        o.is_live,
         CAST(ROUND(l.amount * o.fx_rate, 2) AS DECIMAL(18, 2)) AS placed,
         CAST(CASE
             WHEN o.paid = 0 THEN 0
@@ -35,7 +35,7 @@ FROM (
                 + CAST(l.amount AS DOUBLE PRECISION) * CAST(o.returned_whole * o.fx_rate AS DOUBLE PRECISION) / NULLIF(CAST(o.amount AS DOUBLE PRECISION), 0), 2)
         END AS DECIMAL(18, 2)) AS returned
     FROM sold_lines AS l
-    JOIN order_state AS o ON o.order_id = l.order_id
+    JOIN order_money AS o ON o.order_id = l.order_id
 ) AS lines
 GROUP BY product_id, minute;
 

@@ -9,10 +9,10 @@
 -- their last order. So a new day costs a look at the days, not at the buyers.
 CREATE MATERIALIZED VIEW customer_sums AS
 SELECT
-    buyer_id, COUNT(*) AS orders, COUNT(*) FILTER (WHERE paid > 0) AS paid_orders, COUNT(*) FILTER (WHERE refunds > 0) AS refunded_orders,
+    buyer_id, COUNT(*) AS orders, COUNT(*) FILTER (WHERE is_paid) AS paid_orders, COUNT(*) FILTER (WHERE is_refunded) AS refunded_orders,
     MIN(placed_at) AS first_order_at, MAX(placed_at) AS last_order_at,
     COALESCE(SUM(paid_cny), 0) AS gross, COALESCE(SUM(returned_cny), 0) AS refunded
-FROM order_state
+FROM order_money
 WHERE buyer_id IS NOT NULL
 GROUP BY buyer_id;
 
