@@ -5,13 +5,13 @@
 -- click's weight with every half-life between it and the order; position_based gives 40 % to the first, 40 % to the last, 20 % to those
 -- between (two clicks: half each).
 -- Three look-backs (1, 7, 30 days) stand side by side, the half-life is 7 days; rows of `settings` change them: lookback_short_days,
--- lookback_middle_days, lookback_long_days, half_life_days. Clicks older than the longest are not looked at; equal look-backs are one.
+-- lookback_middle_days, lookback_long_days, half_life_days. Clicks older than the long look-back are not looked at; equal ones are one.
 -- The parts always add up to the value, to the cent: a click gets round(value × share up to and with it) − round(value × share before it),
 -- and the share up to the last click is exactly 1. A refund, however late, changes the value and with it every part.
 -- Orders without a click in the look-back are earned by '(none)'. Spend is what platforms last restated, in CNY by its day's rate.
 
 CREATE VIEW attribution_settings AS
-SELECT *, GREATEST(short_days, middle_days, long_days) AS longest_days
+SELECT LEAST(short_days, long_days) AS short_days, LEAST(middle_days, long_days) AS middle_days, long_days, half_life_days
 FROM (
     SELECT
         CAST(COALESCE(MAX(value) FILTER (WHERE name = 'lookback_short_days'), 1) AS BIGINT) AS short_days,
@@ -29,7 +29,7 @@ SELECT buyer_id, MIN(placed_at) AS first_placed_at FROM orders WHERE buyer_id IS
 
 -- Buyers meet the settings by the second of their first order: a join without a key would be one worker's work.
 CREATE VIEW buyer_settings AS
-SELECT b.buyer_id, b.first_placed_at, s.short_days, s.middle_days, s.long_days, s.longest_days, s.half_life_days
+SELECT b.buyer_id, b.first_placed_at, s.short_days, s.middle_days, s.long_days, s.half_life_days
 FROM buyer_firsts AS b
 JOIN (SELECT *, UNNEST(generate_series(0, 59)) AS second FROM attribution_settings) AS s
     ON s.second = CAST(FLOOR(EXTRACT(SECOND FROM b.first_placed_at)) AS BIGINT);
@@ -37,11 +37,11 @@ JOIN (SELECT *, UNNEST(generate_series(0, 59)) AS second FROM attribution_settin
 CREATE VIEW buyer_orders AS
 SELECT
     o.order_id, o.buyer_id, o.placed_at, o.placed_at = b.first_placed_at AS is_first_order,
-    b.short_days, b.middle_days, b.long_days, b.longest_days, b.half_life_days
+    b.short_days, b.middle_days, b.long_days, b.half_life_days
 FROM orders AS o
 JOIN buyer_settings AS b ON b.buyer_id = o.buyer_id;
 
--- The clicks within the longest look-back. Their weight in time_decay is a decimal: its sums are exact, so one share ends where the next
+-- The clicks within the long look-back. Their weight in time_decay is a decimal: its sums are exact, so one share ends where the next
 -- begins.
 CREATE VIEW order_clicks AS
 SELECT *, CAST(GREATEST(POWER(0.5, age_s / (86400 * half_life_days)), 1e-15) AS DECIMAL(17, 16)) AS weight
@@ -51,7 +51,7 @@ FROM (
     JOIN touchpoints AS t ON t.buyer_id = o.buyer_id
     WHERE t.kind = 'click' AND t.at <= o.placed_at
 ) AS clicks
-WHERE age_s < 86400 * longest_days;
+WHERE age_s < 86400 * long_days;
 
 -- An order's clicks, numbered once for all look-backs: a shorter one leaves out the oldest. Money is not in it: payments and refunds leave
 -- it alone.
@@ -62,12 +62,10 @@ SELECT
     COUNT(*) OVER whole AS touches,
     SUM(CASE WHEN age_s < 86400 * short_days THEN 1 ELSE 0 END) OVER whole AS short_touches,
     SUM(CASE WHEN age_s < 86400 * middle_days THEN 1 ELSE 0 END) OVER whole AS middle_touches,
-    SUM(CASE WHEN age_s < 86400 * long_days THEN 1 ELSE 0 END) OVER whole AS long_touches,
     SUM(weight) OVER so_far AS weight_to,
     SUM(weight) OVER whole AS weights,
     SUM(CASE WHEN age_s < 86400 * short_days THEN weight ELSE 0 END) OVER whole AS short_weights,
-    SUM(CASE WHEN age_s < 86400 * middle_days THEN weight ELSE 0 END) OVER whole AS middle_weights,
-    SUM(CASE WHEN age_s < 86400 * long_days THEN weight ELSE 0 END) OVER whole AS long_weights
+    SUM(CASE WHEN age_s < 86400 * middle_days THEN weight ELSE 0 END) OVER whole AS middle_weights
 FROM order_clicks
 WINDOW
     so_far AS (PARTITION BY order_id ORDER BY clicked_at, touchpoint_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
@@ -88,8 +86,8 @@ FROM (
     SELECT
         order_id, lookback_days, touchpoint_id, campaign_id, buyer_id, clicked_at, placed_at, is_first_order, gross, net, kept, weight,
         position, weight_to, touches AS all_touches, weights AS all_weights,
-        CASE lookback_days WHEN short_days THEN short_touches WHEN middle_days THEN middle_touches ELSE long_touches END AS touches,
-        CASE lookback_days WHEN short_days THEN short_weights WHEN middle_days THEN middle_weights ELSE long_weights END AS weights
+        CASE lookback_days WHEN short_days THEN short_touches WHEN middle_days THEN middle_touches ELSE touches END AS touches,
+        CASE lookback_days WHEN short_days THEN short_weights WHEN middle_days THEN middle_weights ELSE weights END AS weights
     FROM (
         SELECT c.*, v.gross, v.net, v.kept, UNNEST(array_distinct(make_array(c.short_days, c.middle_days, c.long_days))) AS lookback_days
         FROM attribution_clicks AS c
@@ -119,8 +117,9 @@ SELECT
     END AS DECIMAL(11, 10)) AS position_to
 FROM placed_clicks;
 
--- The parts of each order's gross (paid), net, and of the order itself (a kept one is 1, in millionths).
-CREATE MATERIALIZED VIEW attribution_credits AS
+-- The parts of each order's gross (paid), net, and of the order itself (a kept one is 1, in millionths). Worked out when read: only the
+-- sums in attribution_daily are kept.
+CREATE VIEW attribution_credits AS
 SELECT
     order_id, lookback_days, touchpoint_id, campaign_id, position, touches, clicked_at, placed_at, is_first_order, gross, net, kept,
     CAST(CASE WHEN position = touches THEN gross ELSE 0 END AS DECIMAL(18, 2)) AS gross_last_click,
@@ -150,7 +149,7 @@ SELECT o.order_id, o.lookback_days, NULL, '(none)', o.net, o.net, o.net, o.net, 
 FROM (SELECT v.order_id, v.net, l.lookback_days FROM order_values AS v CROSS JOIN attribution_lookbacks AS l) AS o
 WHERE NOT EXISTS (SELECT 1 FROM attribution_paths AS p WHERE p.order_id = o.order_id AND p.lookback_days = o.lookback_days);
 
--- What to tell an ad platform about a conversion it was told of: nothing is left of it, or less. By the last click within the longest
+-- What to tell an ad platform about a conversion it was told of: nothing is left of it, or less. By the last click within the long
 -- look-back.
 CREATE MATERIALIZED VIEW attribution_adjustments AS
 SELECT

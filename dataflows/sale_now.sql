@@ -6,7 +6,7 @@
 CREATE VIEW current_sale AS
 SELECT sale_id, name, starts_at, ends_at FROM sales ORDER BY starts_at DESC, sale_id LIMIT 1;
 
-CREATE MATERIALIZED VIEW sale_sums AS
+CREATE VIEW sale_sums AS
 SELECT
     sale_id, SUM(orders) AS orders, SUM(units) AS units, SUM(placed) AS placed, SUM(paid) AS paid, SUM(refunded) AS refunded,
     SUM(paid_orders) AS paid_orders, SUM(kept_orders) AS kept_orders, SUM(cancelled_orders) AS cancelled_orders,
