@@ -21,9 +21,6 @@ FROM (
     FROM settings
 ) AS set_or_default;
 
-CREATE VIEW attribution_lookbacks AS
-SELECT DISTINCT UNNEST(make_array(short_days, middle_days, long_days)) AS lookback_days FROM attribution_settings;
-
 CREATE VIEW buyer_firsts AS
 SELECT buyer_id, MIN(placed_at) AS first_placed_at FROM orders WHERE buyer_id IS NOT NULL GROUP BY buyer_id;
 
@@ -146,7 +143,11 @@ SELECT order_id, lookback_days, touchpoint_id, campaign_id, last_click, first_cl
 FROM attribution_credits
 UNION ALL
 SELECT o.order_id, o.lookback_days, NULL, '(none)', o.net, o.net, o.net, o.net, o.net
-FROM (SELECT v.order_id, v.net, l.lookback_days FROM order_values AS v CROSS JOIN attribution_lookbacks AS l) AS o
+FROM (
+    SELECT v.order_id, v.net, UNNEST(array_distinct(make_array(s.short_days, s.middle_days, s.long_days))) AS lookback_days
+    FROM order_values AS v
+    CROSS JOIN attribution_settings AS s
+) AS o
 WHERE NOT EXISTS (SELECT 1 FROM attribution_paths AS p WHERE p.order_id = o.order_id AND p.lookback_days = o.lookback_days);
 
 -- What to tell an ad platform about a conversion it was told of: nothing is left of it, or less. By the last click within the long

@@ -35,9 +35,9 @@ GROUP BY CAST(minute AS DATE);
 CREATE VIEW uncredited AS
 SELECT lookback_days, day, SUM(gross) AS gross, SUM(net) AS net, SUM(conversions) AS conversions
 FROM (
-    SELECT l.lookback_days, d.day, d.gross, d.net, d.conversions
+    SELECT UNNEST(array_distinct(make_array(s.short_days, s.middle_days, s.long_days))) AS lookback_days, d.day, d.gross, d.net, d.conversions
     FROM order_days AS d
-    CROSS JOIN attribution_lookbacks AS l
+    CROSS JOIN attribution_settings AS s
     UNION ALL
     SELECT lookback_days, day, -gross_last_click, -last_click, -kept_last_click
     FROM attribution_cells
@@ -79,10 +79,13 @@ FROM (
     FROM uncredited
     UNION ALL
     SELECT
-        l.lookback_days, UNNEST(['click', 'conversion']) AS date_axis, s.day, s.campaign_id,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, s.spend
-    FROM spend_cny AS s
-    CROSS JOIN attribution_lookbacks AS l
+        lookback_days, UNNEST(['click', 'conversion']) AS date_axis, day, campaign_id,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, spend
+    FROM (
+        SELECT c.campaign_id, c.day, c.spend, UNNEST(array_distinct(make_array(s.short_days, s.middle_days, s.long_days))) AS lookback_days
+        FROM spend_cny AS c
+        CROSS JOIN attribution_settings AS s
+    ) AS spends
 ) AS flows
 GROUP BY lookback_days, date_axis, day, campaign_id;
 
