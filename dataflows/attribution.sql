@@ -2,65 +2,121 @@
 --
 -- A click of the buyer within the look-back before the order may earn it; impressions earn nothing. An order's net value (CNY) is
 -- shared by its clicks, oldest first: last_click and first_click give all to one; linear gives equal parts; time_decay halves a
--- click's weight with every 7 days between it and the order; position_based gives 40 % to the first, 40 % to the last, 20 % to those
+-- click's weight with every half-life between it and the order; position_based gives 40 % to the first, 40 % to the last, 20 % to those
 -- between (two clicks: half each).
+-- Three look-backs (1, 7, 30 days) stand side by side, the half-life is 7 days; rows of `settings` change them: lookback_short_days,
+-- lookback_middle_days, lookback_long_days, half_life_days. Clicks older than the long look-back are not looked at; equal ones are one.
 -- The parts always add up to the value, to the cent: a click gets round(value × share up to and with it) − round(value × share before it),
 -- and the share up to the last click is exactly 1. A refund, however late, changes the value and with it every part.
 -- Orders without a click in the look-back are earned by '(none)'. Spend is what platforms last restated, in CNY by its day's rate.
 
--- The look-backs kept side by side, in days; clicks older than the longest are not looked at. Change them here and in order_clicks.
-CREATE VIEW order_clicks AS
-SELECT
-    o.order_id, o.buyer_id, o.placed_at, t.touchpoint_id, t.campaign_id, t.at AS clicked_at,
-    EXTRACT(EPOCH FROM o.placed_at) - EXTRACT(EPOCH FROM t.at) AS age_s,
-    UNNEST([1, 7, 30]) AS lookback_days
-FROM orders AS o
-JOIN touchpoints AS t ON t.buyer_id = o.buyer_id
-WHERE t.kind = 'click' AND t.at <= o.placed_at AND t.at > o.placed_at - INTERVAL '30 days';
+CREATE VIEW attribution_settings AS
+SELECT LEAST(short_days, long_days) AS short_days, LEAST(middle_days, long_days) AS middle_days, long_days, half_life_days
+FROM (
+    SELECT
+        CAST(COALESCE(MAX(value) FILTER (WHERE name = 'lookback_short_days'), 1) AS BIGINT) AS short_days,
+        CAST(COALESCE(MAX(value) FILTER (WHERE name = 'lookback_middle_days'), 7) AS BIGINT) AS middle_days,
+        CAST(COALESCE(MAX(value) FILTER (WHERE name = 'lookback_long_days'), 30) AS BIGINT) AS long_days,
+        COALESCE(MAX(value) FILTER (WHERE name = 'half_life_days' AND value > 0), 7) AS half_life_days
+    FROM settings
+) AS set_or_default;
 
 CREATE VIEW buyer_firsts AS
-SELECT buyer_id, MIN(placed_at) AS first_placed_at FROM orders GROUP BY buyer_id;
+SELECT buyer_id, MIN(placed_at) AS first_placed_at FROM orders WHERE buyer_id IS NOT NULL GROUP BY buyer_id;
 
--- The clicks that share an order, numbered from the oldest. It does not hang on money: payments and refunds leave it alone.
-CREATE VIEW numbered_clicks AS
+-- Buyers meet the settings by the second of their first order: a join without a key would be one worker's work.
+CREATE VIEW buyer_settings AS
+SELECT b.buyer_id, b.first_placed_at, s.short_days, s.middle_days, s.long_days, s.half_life_days
+FROM buyer_firsts AS b
+JOIN (SELECT *, UNNEST(generate_series(0, 59)) AS second FROM attribution_settings) AS s
+    ON s.second = CAST(FLOOR(EXTRACT(SECOND FROM b.first_placed_at)) AS BIGINT);
+
+CREATE VIEW buyer_orders AS
 SELECT
-    order_id, lookback_days, touchpoint_id, campaign_id, buyer_id, clicked_at, placed_at,
-    ROW_NUMBER() OVER (PARTITION BY order_id, lookback_days ORDER BY clicked_at, touchpoint_id) AS position,
-    COUNT(*) OVER (PARTITION BY order_id, lookback_days) AS touches,
-    SUM(POWER(0.5, age_s / 604800)) OVER (
-        PARTITION BY order_id, lookback_days ORDER BY clicked_at, touchpoint_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-    ) AS decay_to,
-    SUM(POWER(0.5, age_s / 604800)) OVER (
-        PARTITION BY order_id, lookback_days ORDER BY clicked_at, touchpoint_id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-    ) AS decay_all,
-    POWER(0.5, age_s / 604800) AS decay
+    o.order_id, o.buyer_id, o.placed_at, o.placed_at = b.first_placed_at AS is_first_order,
+    b.short_days, b.middle_days, b.long_days, b.half_life_days
+FROM orders AS o
+JOIN buyer_settings AS b ON b.buyer_id = o.buyer_id;
+
+-- The clicks within the long look-back. Their weight in time_decay is a decimal: its sums are exact, so one share ends where the next
+-- begins.
+CREATE VIEW order_clicks AS
+SELECT *, CAST(GREATEST(POWER(0.5, age_s / (86400 * half_life_days)), 1e-15) AS DECIMAL(17, 16)) AS weight
+FROM (
+    SELECT o.*, t.touchpoint_id, t.campaign_id, t.at AS clicked_at, EXTRACT(EPOCH FROM o.placed_at) - EXTRACT(EPOCH FROM t.at) AS age_s
+    FROM buyer_orders AS o
+    JOIN touchpoints AS t ON t.buyer_id = o.buyer_id
+    WHERE t.kind = 'click' AND t.at <= o.placed_at
+) AS clicks
+WHERE age_s < 86400 * long_days;
+
+-- An order's clicks, numbered once for all look-backs: a shorter one leaves out the oldest. Money is not in it: payments and refunds leave
+-- it alone.
+CREATE MATERIALIZED VIEW attribution_clicks AS
+SELECT
+    order_id, touchpoint_id, campaign_id, buyer_id, clicked_at, placed_at, is_first_order, short_days, middle_days, long_days, weight,
+    ROW_NUMBER() OVER so_far AS position,
+    COUNT(*) OVER whole AS touches,
+    SUM(CASE WHEN age_s < 86400 * short_days THEN 1 ELSE 0 END) OVER whole AS short_touches,
+    SUM(CASE WHEN age_s < 86400 * middle_days THEN 1 ELSE 0 END) OVER whole AS middle_touches,
+    SUM(weight) OVER so_far AS weight_to,
+    SUM(weight) OVER whole AS weights,
+    SUM(CASE WHEN age_s < 86400 * short_days THEN weight ELSE 0 END) OVER whole AS short_weights,
+    SUM(CASE WHEN age_s < 86400 * middle_days THEN weight ELSE 0 END) OVER whole AS middle_weights
 FROM order_clicks
-WHERE age_s < lookback_days * 86400;
+WINDOW
+    so_far AS (PARTITION BY order_id ORDER BY clicked_at, touchpoint_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
+    whole AS (PARTITION BY order_id ORDER BY clicked_at, touchpoint_id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING);
+
+-- What orders that moved money are worth; kept is 1 or 0.
+CREATE VIEW order_values AS
+SELECT order_id, paid_cny AS gross, net_cny AS net, CAST(CASE WHEN is_kept THEN 1 ELSE 0 END AS DECIMAL(7, 6)) AS kept
+FROM order_money
+WHERE is_moved AND fx_rate IS NOT NULL;
+
+-- Per look-back each click's place among those in it, the weights up to it and all of them.
+CREATE VIEW placed_clicks AS
+SELECT
+    order_id, lookback_days, touchpoint_id, campaign_id, buyer_id, clicked_at, placed_at, is_first_order, gross, net, kept, weight,
+    position - (all_touches - touches) AS position, touches, weight_to - (all_weights - weights) AS weight_to, weights
+FROM (
+    SELECT
+        order_id, lookback_days, touchpoint_id, campaign_id, buyer_id, clicked_at, placed_at, is_first_order, gross, net, kept, weight,
+        position, weight_to, touches AS all_touches, weights AS all_weights,
+        CASE lookback_days WHEN short_days THEN short_touches WHEN middle_days THEN middle_touches ELSE touches END AS touches,
+        CASE lookback_days WHEN short_days THEN short_weights WHEN middle_days THEN middle_weights ELSE weights END AS weights
+    FROM (
+        SELECT c.*, v.gross, v.net, v.kept, UNNEST(array_distinct(make_array(c.short_days, c.middle_days, c.long_days))) AS lookback_days
+        FROM attribution_clicks AS c
+        LEFT JOIN order_values AS v ON v.order_id = c.order_id
+    ) AS lookbacks
+) AS of_lookback
+WHERE position > all_touches - touches;
 
 -- Each click's share of its order as the share up to it, less the share before it.
-CREATE MATERIALIZED VIEW attribution_paths AS
+CREATE VIEW attribution_paths AS
 SELECT
-    c.order_id, c.lookback_days, c.touchpoint_id, c.campaign_id, c.buyer_id, c.clicked_at, c.placed_at, c.position, c.touches,
-    c.placed_at = f.first_placed_at AS is_first_order,
-    CAST(CAST(c.position - 1 AS DOUBLE PRECISION) / c.touches AS DECIMAL(11, 10)) AS linear_from,
-    CAST(CAST(c.position AS DOUBLE PRECISION) / c.touches AS DECIMAL(11, 10)) AS linear_to,
-    CAST(CASE WHEN c.position = 1 THEN 0 ELSE (c.decay_to - c.decay) / c.decay_all END AS DECIMAL(11, 10)) AS decay_from,
-    CAST(CASE WHEN c.position = c.touches THEN 1 ELSE c.decay_to / c.decay_all END AS DECIMAL(11, 10)) AS decay_to,
+    order_id, lookback_days, touchpoint_id, campaign_id, buyer_id, clicked_at, placed_at, position, touches, is_first_order,
+    gross, net, kept,
+    CAST(CAST(position - 1 AS DOUBLE PRECISION) / touches AS DECIMAL(11, 10)) AS linear_from,
+    CAST(CAST(position AS DOUBLE PRECISION) / touches AS DECIMAL(11, 10)) AS linear_to,
+    CAST(CAST(weight_to - weight AS DOUBLE PRECISION) / CAST(weights AS DOUBLE PRECISION) AS DECIMAL(11, 10)) AS decay_from,
+    CAST(CAST(weight_to AS DOUBLE PRECISION) / CAST(weights AS DOUBLE PRECISION) AS DECIMAL(11, 10)) AS decay_to,
     CAST(CASE
-        WHEN c.position = 1 THEN 0
-        WHEN c.touches = 2 THEN 0.5
-        ELSE 0.4 + 0.2 * (c.position - 2) / (c.touches - 2)
+        WHEN position = 1 THEN 0
+        WHEN touches = 2 THEN 0.5
+        ELSE 0.4 + 0.2 * (position - 2) / (touches - 2)
     END AS DECIMAL(11, 10)) AS position_from,
     CAST(CASE
-        WHEN c.position = c.touches THEN 1
-        WHEN c.touches = 2 THEN 0.5
-        ELSE 0.4 + 0.2 * (c.position - 1) / (c.touches - 2)
+        WHEN position = touches THEN 1
+        WHEN touches = 2 THEN 0.5
+        ELSE 0.4 + 0.2 * (position - 1) / (touches - 2)
     END AS DECIMAL(11, 10)) AS position_to
-FROM numbered_clicks AS c
-JOIN buyer_firsts AS f ON f.buyer_id = c.buyer_id;
+FROM placed_clicks;
 
--- The parts of each order's gross (paid), net, and of the order itself (a kept one is 1, in millionths).
-CREATE MATERIALIZED VIEW attribution_credits AS
+-- The parts of each order's gross (paid), net, and of the order itself (a kept one is 1, in millionths). Worked out when read: only the
+-- sums in attribution_daily are kept.
+CREATE VIEW attribution_credits AS
 SELECT
     order_id, lookback_days, touchpoint_id, campaign_id, position, touches, clicked_at, placed_at, is_first_order, gross, net, kept,
     CAST(CASE WHEN position = touches THEN gross ELSE 0 END AS DECIMAL(18, 2)) AS gross_last_click,
@@ -78,38 +134,30 @@ SELECT
     CAST(ROUND(kept * linear_to, 6) - ROUND(kept * linear_from, 6) AS DECIMAL(18, 6)) AS kept_linear,
     CAST(ROUND(kept * decay_to, 6) - ROUND(kept * decay_from, 6) AS DECIMAL(18, 6)) AS kept_time_decay,
     CAST(ROUND(kept * position_to, 6) - ROUND(kept * position_from, 6) AS DECIMAL(18, 6)) AS kept_position_based
-FROM (
-    SELECT
-        p.*, o.paid_cny AS gross, o.net_cny AS net,
-        CAST(CASE
-            WHEN o.paid > 0 AND o.status IN ('paid', 'partially_shipped', 'shipped', 'completed', 'partially_refunded') THEN 1
-            ELSE 0
-        END AS DECIMAL(7, 6)) AS kept
-    FROM attribution_paths AS p
-    JOIN order_state AS o ON o.order_id = p.order_id
-    WHERE (o.payments > 0 OR o.refunds > 0) AND o.fx_rate IS NOT NULL
-) AS valued;
+FROM attribution_paths
+WHERE gross IS NOT NULL;
 
 -- All parts of all orders that moved money, '(none)' too: per order and look-back they add up to the order's net value.
 CREATE VIEW attribution_order_credits AS
 SELECT order_id, lookback_days, touchpoint_id, campaign_id, last_click, first_click, linear, time_decay, position_based
 FROM attribution_credits
 UNION ALL
-SELECT o.order_id, o.lookback_days, NULL, '(none)', o.net_cny, o.net_cny, o.net_cny, o.net_cny, o.net_cny
+SELECT o.order_id, o.lookback_days, NULL, '(none)', o.net, o.net, o.net, o.net, o.net
 FROM (
-    SELECT order_id, net_cny, UNNEST([1, 7, 30]) AS lookback_days
-    FROM order_state
-    WHERE (payments > 0 OR refunds > 0) AND fx_rate IS NOT NULL
+    SELECT v.order_id, v.net, UNNEST(array_distinct(make_array(s.short_days, s.middle_days, s.long_days))) AS lookback_days
+    FROM order_values AS v
+    CROSS JOIN attribution_settings AS s
 ) AS o
 WHERE NOT EXISTS (SELECT 1 FROM attribution_paths AS p WHERE p.order_id = o.order_id AND p.lookback_days = o.lookback_days);
 
--- What to tell an ad platform about a conversion it was told of: nothing is left of it, or less. By the last click within 30 days.
+-- What to tell an ad platform about a conversion it was told of: nothing is left of it, or less. By the last click within the long
+-- look-back.
 CREATE MATERIALIZED VIEW attribution_adjustments AS
 SELECT
-    p.order_id, p.campaign_id, p.touchpoint_id,
+    c.order_id, c.campaign_id, c.touchpoint_id,
     CASE WHEN o.net <= 0 THEN 'RETRACTION' ELSE 'RESTATEMENT' END AS adjustment_type,
     o.placed_at AS conversion_time, o.last_refund_at AS adjustment_time,
     CASE WHEN o.net > 0 THEN o.net END AS adjusted_value, o.currency
-FROM attribution_paths AS p
-JOIN order_state AS o ON o.order_id = p.order_id
-WHERE p.lookback_days = 30 AND p.position = p.touches AND o.paid > 0 AND o.refunds > 0;
+FROM attribution_clicks AS c
+JOIN order_state AS o ON o.order_id = c.order_id
+WHERE c.position = c.touches AND o.paid > 0 AND o.refunds > 0;

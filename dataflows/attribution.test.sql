@@ -112,3 +112,35 @@ GIVEN touchpoints
 EXPECT SELECT order_id, is_first_order FROM attribution_paths WHERE lookback_days = 1 ORDER BY order_id;
 {"order_id": "o1", "is_first_order": true}
 {"order_id": "o2", "is_first_order": false}
+
+-- test: look-backs and the half-life are settings
+GIVEN orders
+{"order_id": "o1", "buyer_id": "b1", "placed_at": "2026-11-15 00:00:00+00"}
+GIVEN order_state
+{"order_id": "o1", "status": "paid", "payments": 1, "refunds": 0, "paid": 90, "fx_rate": 1, "paid_cny": 90, "net_cny": 90}
+GIVEN touchpoints
+{"touchpoint_id": "t1", "buyer_id": "b1", "campaign_id": "a", "kind": "click", "at": "2026-10-10 00:00:00+00"}
+{"touchpoint_id": "t2", "buyer_id": "b1", "campaign_id": "b", "kind": "click", "at": "2026-11-08 00:00:00+00"}
+{"touchpoint_id": "t3", "buyer_id": "b1", "campaign_id": "c", "kind": "click", "at": "2026-11-15 00:00:00+00"}
+EXPECT SELECT lookback_days, campaign_id, first_click, linear, time_decay FROM attribution_credits ORDER BY lookback_days, position;
+{"lookback_days": 1, "campaign_id": "c", "first_click": 90, "linear": 90, "time_decay": 90}
+{"lookback_days": 7, "campaign_id": "c", "first_click": 90, "linear": 90, "time_decay": 90}
+{"lookback_days": 30, "campaign_id": "b", "first_click": 90, "linear": 45, "time_decay": 30}
+{"lookback_days": 30, "campaign_id": "c", "first_click": 0, "linear": 45, "time_decay": 60}
+TICK
+GIVEN settings
+{"name": "lookback_middle_days", "value": 30}
+{"name": "lookback_long_days", "value": 60}
+{"name": "half_life_days", "value": 3.5}
+EXPECT SELECT lookback_days, campaign_id, first_click, linear, time_decay FROM attribution_credits WHERE lookback_days <> 60 ORDER BY lookback_days, position;
+{"lookback_days": 1, "campaign_id": "c", "first_click": 90, "linear": 90, "time_decay": 90}
+{"lookback_days": 30, "campaign_id": "b", "first_click": 90, "linear": 45, "time_decay": 18}
+{"lookback_days": 30, "campaign_id": "c", "first_click": 0, "linear": 45, "time_decay": 72}
+EXPECT SELECT campaign_id, first_click, linear FROM attribution_credits WHERE lookback_days = 60 ORDER BY position;
+{"campaign_id": "a", "first_click": 90, "linear": 30}
+{"campaign_id": "b", "first_click": 0, "linear": 30}
+{"campaign_id": "c", "first_click": 0, "linear": 30}
+EXPECT SELECT lookback_days, net FROM attribution_campaigns WHERE model = 'last_click' AND campaign_id = 'c' ORDER BY lookback_days;
+{"lookback_days": 1, "net": 90}
+{"lookback_days": 30, "net": 90}
+{"lookback_days": 60, "net": 90}

@@ -6,40 +6,38 @@
 -- buyer's first. roas = net / spend, cac = spend / new_customers, gross_roas as if nothing had gone back; NULL without spend.
 -- '(none)', what no click earned, is all orders less what is credited, by conversion day on both axes.
 
+-- Days are added up with all models in one row, which is taken apart at the very end.
 CREATE MATERIALIZED VIEW attribution_cells AS
 SELECT
-    lookback_days, date_axis, day, campaign_id, is_first_order,
+    lookback_days, date_axis, day, campaign_id,
     SUM(gross_last_click) AS gross_last_click, SUM(gross_first_click) AS gross_first_click, SUM(gross_linear) AS gross_linear,
-    SUM(gross_time_decay) AS gross_time_decay, SUM(gross_position_based) AS gross_position_based,
-    SUM(last_click) AS last_click, SUM(first_click) AS first_click, SUM(linear) AS linear, SUM(time_decay) AS time_decay,
-    SUM(position_based) AS position_based,
+    SUM(gross_time_decay) AS gross_time_decay, SUM(gross_position_based) AS gross_position_based, SUM(last_click) AS last_click,
+    SUM(first_click) AS first_click, SUM(linear) AS linear, SUM(time_decay) AS time_decay, SUM(position_based) AS position_based,
     SUM(kept_last_click) AS kept_last_click, SUM(kept_first_click) AS kept_first_click, SUM(kept_linear) AS kept_linear,
-    SUM(kept_time_decay) AS kept_time_decay, SUM(kept_position_based) AS kept_position_based
+    SUM(kept_time_decay) AS kept_time_decay, SUM(kept_position_based) AS kept_position_based,
+    COALESCE(SUM(kept_last_click) FILTER (WHERE is_first_order), 0) AS new_last_click,
+    COALESCE(SUM(kept_first_click) FILTER (WHERE is_first_order), 0) AS new_first_click,
+    COALESCE(SUM(kept_linear) FILTER (WHERE is_first_order), 0) AS new_linear,
+    COALESCE(SUM(kept_time_decay) FILTER (WHERE is_first_order), 0) AS new_time_decay,
+    COALESCE(SUM(kept_position_based) FILTER (WHERE is_first_order), 0) AS new_position_based
 FROM (
     SELECT *, CAST(CASE date_axis WHEN 'click' THEN clicked_at ELSE placed_at END AS DATE) AS day
     FROM (SELECT *, UNNEST(['click', 'conversion']) AS date_axis FROM attribution_credits) AS axes
 ) AS dated
-GROUP BY lookback_days, date_axis, day, campaign_id, is_first_order;
+GROUP BY lookback_days, date_axis, day, campaign_id;
 
-CREATE VIEW credited AS
-SELECT
-    lookback_days, date_axis, model, day, campaign_id, is_first_order,
-    CASE model WHEN 'last_click' THEN gross_last_click WHEN 'first_click' THEN gross_first_click WHEN 'linear' THEN gross_linear
-        WHEN 'time_decay' THEN gross_time_decay ELSE gross_position_based END AS gross,
-    CASE model WHEN 'last_click' THEN last_click WHEN 'first_click' THEN first_click WHEN 'linear' THEN linear
-        WHEN 'time_decay' THEN time_decay ELSE position_based END AS net,
-    CASE model WHEN 'last_click' THEN kept_last_click WHEN 'first_click' THEN kept_first_click WHEN 'linear' THEN kept_linear
-        WHEN 'time_decay' THEN kept_time_decay ELSE kept_position_based END AS conversions
-FROM (
-    SELECT *, UNNEST(['last_click', 'first_click', 'linear', 'time_decay', 'position_based']) AS model FROM attribution_cells
-) AS models;
+CREATE VIEW order_days AS
+SELECT CAST(minute AS DATE) AS day, SUM(paid) AS gross, SUM(paid) - SUM(refunded) AS net, SUM(kept_orders) AS conversions
+FROM sale_cells
+GROUP BY CAST(minute AS DATE);
 
--- Per day of conversion: everything, and what is credited under any model (they all add up to the same).
+-- Per day of conversion: everything, less what is credited under any model (they all add up to the same).
 CREATE VIEW uncredited AS
 SELECT lookback_days, day, SUM(gross) AS gross, SUM(net) AS net, SUM(conversions) AS conversions
 FROM (
-    SELECT UNNEST([1, 7, 30]) AS lookback_days, CAST(minute AS DATE) AS day, paid AS gross, paid - refunded AS net, kept_orders AS conversions
-    FROM sale_cells
+    SELECT UNNEST(array_distinct(make_array(s.short_days, s.middle_days, s.long_days))) AS lookback_days, d.day, d.gross, d.net, d.conversions
+    FROM order_days AS d
+    CROSS JOIN attribution_settings AS s
     UNION ALL
     SELECT lookback_days, day, -gross_last_click, -last_click, -kept_last_click
     FROM attribution_cells
@@ -55,44 +53,70 @@ SELECT
 FROM ad_spend AS s
 LEFT JOIN fx_rates AS f ON f.currency = s.currency AND f.day = s.day;
 
-CREATE VIEW spend_everywhere AS
-SELECT *, UNNEST(['last_click', 'first_click', 'linear', 'time_decay', 'position_based']) AS model
-FROM (
-    SELECT *, UNNEST(['click', 'conversion']) AS date_axis
-    FROM (SELECT *, UNNEST([1, 7, 30]) AS lookback_days FROM spend_cny) AS lookbacks
-) AS axes;
-
-CREATE MATERIALIZED VIEW attribution_sums AS
+CREATE VIEW attribution_sums AS
 SELECT
-    lookback_days, date_axis, model, day, campaign_id, SUM(gross) AS gross, SUM(net) AS net, SUM(conversions) AS conversions,
-    SUM(new_customers) AS new_customers, COALESCE(SUM(spend), 0) AS spend
+    lookback_days, date_axis, day, campaign_id,
+    SUM(gross_last_click) AS gross_last_click, SUM(gross_first_click) AS gross_first_click, SUM(gross_linear) AS gross_linear,
+    SUM(gross_time_decay) AS gross_time_decay, SUM(gross_position_based) AS gross_position_based, SUM(last_click) AS last_click,
+    SUM(first_click) AS first_click, SUM(linear) AS linear, SUM(time_decay) AS time_decay, SUM(position_based) AS position_based,
+    SUM(kept_last_click) AS kept_last_click, SUM(kept_first_click) AS kept_first_click, SUM(kept_linear) AS kept_linear,
+    SUM(kept_time_decay) AS kept_time_decay, SUM(kept_position_based) AS kept_position_based, SUM(new_last_click) AS new_last_click,
+    SUM(new_first_click) AS new_first_click, SUM(new_linear) AS new_linear, SUM(new_time_decay) AS new_time_decay,
+    SUM(new_position_based) AS new_position_based, COALESCE(SUM(spend), 0) AS spend
 FROM (
     SELECT
-        lookback_days, date_axis, model, day, campaign_id, gross, net, conversions,
-        CASE WHEN is_first_order THEN conversions ELSE 0 END AS new_customers, CAST(0 AS DECIMAL(18, 2)) AS spend
-    FROM credited
+        lookback_days, date_axis, day, campaign_id,
+        gross_last_click, gross_first_click, gross_linear, gross_time_decay, gross_position_based, last_click, first_click, linear,
+        time_decay, position_based, kept_last_click, kept_first_click, kept_linear, kept_time_decay, kept_position_based, new_last_click,
+        new_first_click, new_linear, new_time_decay, new_position_based,
+        CAST(0 AS DECIMAL(18, 2)) AS spend
+    FROM attribution_cells
     UNION ALL
     SELECT
-        lookback_days, date_axis, UNNEST(['last_click', 'first_click', 'linear', 'time_decay', 'position_based']) AS model, day, '(none)',
-        gross, net, conversions, CAST(NULL AS DECIMAL(18, 6)), CAST(0 AS DECIMAL(18, 2))
-    FROM (SELECT *, UNNEST(['click', 'conversion']) AS date_axis FROM uncredited) AS axes
+        lookback_days, UNNEST(['click', 'conversion']) AS date_axis, day, '(none)',
+        gross, gross, gross, gross, gross, net, net, net, net, net, conversions, conversions, conversions, conversions, conversions,
+        NULL, NULL, NULL, NULL, NULL, 0
+    FROM uncredited
     UNION ALL
-    SELECT lookback_days, date_axis, model, day, campaign_id, 0, 0, 0, 0, spend
-    FROM spend_everywhere
+    SELECT
+        lookback_days, UNNEST(['click', 'conversion']) AS date_axis, day, campaign_id,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, spend
+    FROM (
+        SELECT c.campaign_id, c.day, c.spend, UNNEST(array_distinct(make_array(s.short_days, s.middle_days, s.long_days))) AS lookback_days
+        FROM spend_cny AS c
+        CROSS JOIN attribution_settings AS s
+    ) AS spends
 ) AS flows
-GROUP BY lookback_days, date_axis, model, day, campaign_id;
+GROUP BY lookback_days, date_axis, day, campaign_id;
+
+CREATE VIEW attribution_models AS
+SELECT
+    lookback_days, date_axis, model, day, campaign_id, name, platform,
+    CASE model WHEN 'last_click' THEN gross_last_click WHEN 'first_click' THEN gross_first_click WHEN 'linear' THEN gross_linear WHEN 'time_decay' THEN gross_time_decay ELSE gross_position_based END AS gross,
+    CASE model WHEN 'last_click' THEN last_click WHEN 'first_click' THEN first_click WHEN 'linear' THEN linear WHEN 'time_decay' THEN time_decay ELSE position_based END AS net,
+    CASE model WHEN 'last_click' THEN kept_last_click WHEN 'first_click' THEN kept_first_click WHEN 'linear' THEN kept_linear WHEN 'time_decay' THEN kept_time_decay ELSE kept_position_based END AS conversions,
+    CASE model WHEN 'last_click' THEN new_last_click WHEN 'first_click' THEN new_first_click WHEN 'linear' THEN new_linear WHEN 'time_decay' THEN new_time_decay ELSE new_position_based END AS new_customers,
+    spend
+FROM (
+    SELECT *, UNNEST(['last_click', 'first_click', 'linear', 'time_decay', 'position_based']) AS model
+    FROM (
+        SELECT
+            s.*, COALESCE(c.name, s.campaign_id) AS name,
+            CASE WHEN s.campaign_id = '(none)' THEN '(none)' ELSE COALESCE(c.platform, '(unknown)') END AS platform
+        FROM attribution_sums AS s
+        LEFT JOIN campaigns AS c ON c.campaign_id = s.campaign_id
+    ) AS named
+) AS models;
 
 CREATE MATERIALIZED VIEW attribution_daily AS
 SELECT
-    s.lookback_days, s.date_axis, s.model, s.day, s.campaign_id, COALESCE(c.name, s.campaign_id) AS name,
-    CASE WHEN s.campaign_id = '(none)' THEN '(none)' ELSE COALESCE(c.platform, '(unknown)') END AS platform,
-    CAST(s.gross AS DECIMAL(18, 2)) AS gross, CAST(s.net AS DECIMAL(18, 2)) AS net,
-    CAST(s.gross - s.net AS DECIMAL(18, 2)) AS refunded, CAST(s.conversions AS DECIMAL(18, 6)) AS conversions,
-    CAST(s.new_customers AS DECIMAL(18, 6)) AS new_customers, CAST(s.spend AS DECIMAL(18, 2)) AS spend,
-    CAST(s.net AS DOUBLE PRECISION) / NULLIF(CAST(s.spend AS DOUBLE PRECISION), 0) AS roas,
-    CASE WHEN s.spend > 0 THEN CAST(s.spend AS DOUBLE PRECISION) / NULLIF(CAST(s.new_customers AS DOUBLE PRECISION), 0) END AS cac
-FROM attribution_sums AS s
-LEFT JOIN campaigns AS c ON c.campaign_id = s.campaign_id;
+    lookback_days, date_axis, model, day, campaign_id, name, platform,
+    CAST(gross AS DECIMAL(18, 2)) AS gross, CAST(net AS DECIMAL(18, 2)) AS net,
+    CAST(gross - net AS DECIMAL(18, 2)) AS refunded, CAST(conversions AS DECIMAL(18, 6)) AS conversions,
+    CAST(new_customers AS DECIMAL(18, 6)) AS new_customers, CAST(spend AS DECIMAL(18, 2)) AS spend,
+    CAST(net AS DOUBLE PRECISION) / NULLIF(CAST(spend AS DOUBLE PRECISION), 0) AS roas,
+    CASE WHEN spend > 0 THEN CAST(spend AS DOUBLE PRECISION) / NULLIF(CAST(new_customers AS DOUBLE PRECISION), 0) END AS cac
+FROM attribution_models;
 
 -- All days together; `rank` by net within a look-back and model, '(none)' outside the ranking.
 CREATE MATERIALIZED VIEW attribution_campaigns AS

@@ -34,7 +34,7 @@ UNION ALL SELECT * FROM tmall_refunds
 UNION ALL SELECT * FROM douyin_refunds
 UNION ALL SELECT * FROM pos_refunds;
 
-CREATE VIEW shipments AS
+CREATE MATERIALIZED VIEW shipments AS
 SELECT * FROM web_shipments
 UNION ALL SELECT * FROM shopify_shipments
 UNION ALL SELECT * FROM tmall_shipments

@@ -127,14 +127,12 @@ FROM order_facts;
 
 -- Facts whose order is not known (yet): they leave when it arrives.
 CREATE MATERIALIZED VIEW orphan_payments AS
-SELECT 'payment' AS kind, p.payment_id AS id, p.order_id, p.channel, p.status, p.currency, p.amount, p.created_at AS at
-FROM payments AS p
-WHERE NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.order_id = p.order_id)
-UNION ALL
-SELECT 'refund', r.refund_id, r.order_id, r.channel, r.status, r.currency, r.amount, r.requested_at
-FROM refunds AS r
-WHERE NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.order_id = r.order_id)
-UNION ALL
-SELECT 'shipment', s.shipment_id, s.order_id, s.channel, s.status, NULL, NULL, s.shipped_at
-FROM shipments AS s
-WHERE NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.order_id = s.order_id);
+SELECT f.kind, f.id, f.order_id, f.channel, f.status, f.currency, f.amount, f.at
+FROM (
+    SELECT 'payment' AS kind, payment_id AS id, order_id, channel, status, currency, amount, created_at AS at FROM payments
+    UNION ALL
+    SELECT 'refund', refund_id, order_id, channel, status, currency, amount, requested_at FROM refunds
+    UNION ALL
+    SELECT 'shipment', shipment_id, order_id, channel, status, NULL, NULL, shipped_at FROM shipments
+) AS f
+WHERE NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.order_id = f.order_id);

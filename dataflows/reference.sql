@@ -107,3 +107,10 @@ CREATE TABLE earlier_sales (
     PRIMARY KEY (sale_id, minute)
 )
 WITH (connector = 'simulator', stream = 'earlier_sales', seed = '42', rate = '50');
+
+-- What is not as the dataflows have it by themselves: their files' heads name the settings and say what holds without a row.
+CREATE TABLE settings (
+    name  TEXT,
+    value DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (name)
+);

@@ -11,20 +11,20 @@
 -- What many numbers are made of. Everything below up to the sale's totals is added up from these cells, not from orders.
 CREATE MATERIALIZED VIEW sale_cells AS
 SELECT
-    date_trunc('minute', placed_at) AS minute, channel, COALESCE(region, '(unknown)') AS region, coupon_id,
+    date_trunc('minute', placed_at) AS minute, channel, region, coupon_id,
     COUNT(*) AS orders,
-    COUNT(*) FILTER (WHERE paid > 0) AS paid_orders,
-    COUNT(*) FILTER (WHERE paid > 0 AND status IN ('paid', 'partially_shipped', 'shipped', 'completed', 'partially_refunded')) AS kept_orders,
-    COUNT(*) FILTER (WHERE order_status = 'cancelled') AS cancelled_orders,
+    COUNT(*) FILTER (WHERE is_paid) AS paid_orders,
+    COUNT(*) FILTER (WHERE is_kept) AS kept_orders,
+    COUNT(*) FILTER (WHERE is_cancelled) AS cancelled_orders,
     COUNT(*) FILTER (WHERE fx_rate IS NULL) AS missing_fx,
     COUNT(*) FILTER (WHERE buyer_id IS NULL) AS missing_buyer,
     SUM(units) AS units,
     COALESCE(SUM(amount_cny), 0) AS placed,
     COALESCE(SUM(paid_cny), 0) AS paid,
     COALESCE(SUM(returned_cny), 0) AS refunded,
-    COALESCE(SUM(CAST(ROUND(discount * fx_rate, 2) AS DECIMAL(18, 2))), 0) AS discount
-FROM order_state
-GROUP BY date_trunc('minute', placed_at), channel, COALESCE(region, '(unknown)'), coupon_id;
+    COALESCE(SUM(discount_cny), 0) AS discount
+FROM order_money
+GROUP BY date_trunc('minute', placed_at), channel, region, coupon_id;
 
 -- Attempts to pay: what was captured, and what failed.
 CREATE MATERIALIZED VIEW payment_cells AS
@@ -47,7 +47,7 @@ FROM (
     SELECT
         date_trunc('minute', placed_at) AS minute,
         GREATEST(CAST(FLOOR(EXTRACT(EPOCH FROM first_paid_at) - EXTRACT(EPOCH FROM placed_at)) AS BIGINT), 0) AS seconds
-    FROM order_state
+    FROM order_money
     WHERE first_paid_at IS NOT NULL
 ) AS waits;
 
@@ -55,7 +55,7 @@ CREATE MATERIALIZED VIEW pay_latency_cells AS
 SELECT minute, bucket_s, COUNT(*) AS orders FROM pay_latency GROUP BY minute, bucket_s;
 
 -- From `orders`, not from their state: a payment does not touch them.
-CREATE MATERIALIZED VIEW minute_buyers AS
+CREATE VIEW minute_buyers AS
 SELECT DISTINCT date_trunc('minute', placed_at) AS minute, buyer_id FROM orders WHERE buyer_id IS NOT NULL;
 
 -- The minutes of each sale; a sale of more than a week is cut there.
@@ -101,8 +101,8 @@ SELECT
 FROM (
     SELECT
         minute, bucket_s,
-        SUM(orders) OVER (PARTITION BY minute ORDER BY bucket_s) AS below,
-        SUM(orders) OVER (PARTITION BY minute) AS everyone
+        SUM(orders) OVER (PARTITION BY minute ORDER BY bucket_s ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS below,
+        SUM(orders) OVER (PARTITION BY minute ORDER BY bucket_s ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS everyone
     FROM pay_latency_cells
 ) AS ranked
 GROUP BY minute;
@@ -152,7 +152,7 @@ FROM (
     SELECT
         date_trunc('second', placed_at) AS second, COUNT(*) AS orders, SUM(units) AS units,
         COALESCE(SUM(amount_cny), 0) AS placed, COALESCE(SUM(paid_cny), 0) AS paid, COALESCE(SUM(returned_cny), 0) AS refunded
-    FROM order_state
+    FROM order_money
     GROUP BY date_trunc('second', placed_at)
 ) AS c
 JOIN sale_grid AS s ON s.minute = date_trunc('minute', c.second);

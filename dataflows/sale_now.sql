@@ -6,7 +6,7 @@
 CREATE VIEW current_sale AS
 SELECT sale_id, name, starts_at, ends_at FROM sales ORDER BY starts_at DESC, sale_id LIMIT 1;
 
-CREATE MATERIALIZED VIEW sale_sums AS
+CREATE VIEW sale_sums AS
 SELECT
     sale_id, SUM(orders) AS orders, SUM(units) AS units, SUM(placed) AS placed, SUM(paid) AS paid, SUM(refunded) AS refunded,
     SUM(paid_orders) AS paid_orders, SUM(kept_orders) AS kept_orders, SUM(cancelled_orders) AS cancelled_orders,
@@ -20,10 +20,17 @@ FROM sale_grid AS s
 JOIN payment_cells AS p ON p.minute = s.minute
 GROUP BY s.sale_id;
 
+-- What each buyer did in the sale.
+CREATE MATERIALIZED VIEW sale_buyer_orders AS
+SELECT
+    s.sale_id, o.buyer_id, COUNT(*) AS orders, COUNT(*) FILTER (WHERE o.is_paid) AS paid_orders, COUNT(*) FILTER (WHERE o.is_kept) AS kept_orders
+FROM sale_grid AS s
+JOIN (SELECT date_trunc('minute', placed_at) AS minute, buyer_id, is_paid, is_kept FROM order_money WHERE buyer_id IS NOT NULL) AS o
+    ON o.minute = s.minute
+GROUP BY s.sale_id, o.buyer_id;
+
 CREATE VIEW sale_buyers AS
-SELECT sale_id, COUNT(*) AS buyers
-FROM (SELECT DISTINCT s.sale_id, b.buyer_id FROM sale_grid AS s JOIN minute_buyers AS b ON b.minute = s.minute) AS distinct_buyers
-GROUP BY sale_id;
+SELECT sale_id, COUNT(*) AS buyers FROM sale_buyer_orders GROUP BY sale_id;
 
 CREATE VIEW sale_percentiles AS
 SELECT
@@ -33,8 +40,8 @@ SELECT
 FROM (
     SELECT
         sale_id, bucket_s,
-        SUM(orders) OVER (PARTITION BY sale_id ORDER BY bucket_s) AS below,
-        SUM(orders) OVER (PARTITION BY sale_id) AS everyone
+        SUM(orders) OVER (PARTITION BY sale_id ORDER BY bucket_s ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS below,
+        SUM(orders) OVER (PARTITION BY sale_id ORDER BY bucket_s ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS everyone
     FROM (
         SELECT s.sale_id, l.bucket_s, SUM(l.orders) AS orders
         FROM sale_grid AS s
@@ -93,45 +100,50 @@ LEFT JOIN sale_newest AS n ON n.sale_id = s.sale_id
 LEFT JOIN sale_last_minute AS l ON l.sale_id = s.sale_id
 CROSS JOIN sale_oversold AS o;
 
--- Advertising touches per minute, all campaigns.
-CREATE VIEW touch_cells AS
-SELECT date_trunc('minute', at) AS minute, kind, COUNT(*) AS touches
-FROM touchpoints
-GROUP BY date_trunc('minute', at), kind;
-
-CREATE VIEW sale_touches AS
-SELECT
-    s.sale_id,
-    SUM(t.touches) FILTER (WHERE t.kind = 'impression') AS impressions,
-    SUM(t.touches) FILTER (WHERE t.kind = 'click') AS clicks
+CREATE VIEW sale_buyer_touches AS
+SELECT s.sale_id, t.buyer_id, COUNT(*) FILTER (WHERE t.kind = 'click') AS clicks
 FROM sale_grid AS s
-JOIN touch_cells AS t ON t.minute = s.minute
-GROUP BY s.sale_id;
+JOIN (SELECT date_trunc('minute', at) AS minute, buyer_id, kind FROM touchpoints) AS t ON t.minute = s.minute
+GROUP BY s.sale_id, t.buyer_id;
 
 CREATE VIEW funnel_sums AS
 SELECT
-    s.sale_id, COALESCE(c.impressions, 0) AS impressions, COALESCE(c.clicks, 0) AS clicks, COALESCE(t.orders, 0) AS orders,
-    COALESCE(t.paid_orders, 0) AS paid, COALESCE(t.kept_orders, 0) AS kept
-FROM sales AS s
-LEFT JOIN sale_touches AS c ON c.sale_id = s.sale_id
-LEFT JOIN sale_sums AS t ON t.sale_id = s.sale_id;
+    sale_id, COUNT(*) AS seen, COUNT(*) FILTER (WHERE clicks > 0) AS clicked,
+    COUNT(*) FILTER (WHERE clicks > 0 AND orders > 0) AS ordered,
+    COUNT(*) FILTER (WHERE clicks > 0 AND paid_orders > 0) AS paid,
+    COUNT(*) FILTER (WHERE clicks > 0 AND kept_orders > 0) AS kept
+FROM (
+    SELECT t.sale_id, t.clicks, o.orders, o.paid_orders, o.kept_orders
+    FROM sale_buyer_touches AS t
+    LEFT JOIN sale_buyer_orders AS o ON o.sale_id = t.sale_id AND o.buyer_id = t.buyer_id
+) AS buyers
+GROUP BY sale_id;
 
--- From seen to kept. Steps are counts within the sale's window, not one person's way: orders without a click are in it too.
+CREATE VIEW funnel_steps AS
+SELECT
+    sale_id, step_no, seen,
+    CASE step_no WHEN 1 THEN 'impression' WHEN 2 THEN 'click' WHEN 3 THEN 'order' WHEN 4 THEN 'paid' ELSE 'kept' END AS step,
+    CASE step_no WHEN 1 THEN seen WHEN 2 THEN clicked WHEN 3 THEN ordered WHEN 4 THEN paid ELSE kept END AS count,
+    CASE step_no WHEN 2 THEN seen WHEN 3 THEN clicked WHEN 4 THEN ordered WHEN 5 THEN paid END AS previous
+FROM (
+    SELECT *, UNNEST([1, 2, 3, 4, 5]) AS step_no
+    FROM (
+        SELECT
+            s.sale_id, COALESCE(f.seen, 0) AS seen, COALESCE(f.clicked, 0) AS clicked, COALESCE(f.ordered, 0) AS ordered,
+            COALESCE(f.paid, 0) AS paid, COALESCE(f.kept, 0) AS kept
+        FROM sales AS s
+        LEFT JOIN funnel_sums AS f ON f.sale_id = s.sale_id
+    ) AS of_sale
+) AS steps;
+
+-- From seen to kept, in buyers: each step counts those of the step before who went on, so no step is more than the one before. Who
+-- was touched by advertising within the sale; who clicked; of these, who ordered in it; who paid; who kept something. Buyers
+-- without a click, and whom a channel does not name as advertising does, are not in it: sale_now has all orders.
 CREATE MATERIALIZED VIEW sale_funnel AS
 SELECT
-    sale_id, step_no,
-    CASE step_no WHEN 1 THEN 'impression' WHEN 2 THEN 'click' WHEN 3 THEN 'order' WHEN 4 THEN 'paid' ELSE 'kept' END AS step,
-    CASE step_no WHEN 1 THEN impressions WHEN 2 THEN clicks WHEN 3 THEN orders WHEN 4 THEN paid ELSE kept END AS count,
-    CASE step_no
-        WHEN 2 THEN CAST(clicks AS DOUBLE PRECISION) / NULLIF(impressions, 0)
-        WHEN 3 THEN CAST(orders AS DOUBLE PRECISION) / NULLIF(clicks, 0)
-        WHEN 4 THEN CAST(paid AS DOUBLE PRECISION) / NULLIF(orders, 0)
-        WHEN 5 THEN CAST(kept AS DOUBLE PRECISION) / NULLIF(paid, 0)
-    END AS rate_of_previous,
-    CASE step_no WHEN 1 THEN 1.0 WHEN 2 THEN CAST(clicks AS DOUBLE PRECISION) WHEN 3 THEN CAST(orders AS DOUBLE PRECISION)
-        WHEN 4 THEN CAST(paid AS DOUBLE PRECISION) ELSE CAST(kept AS DOUBLE PRECISION) END
-        / CASE step_no WHEN 1 THEN 1 ELSE NULLIF(impressions, 0) END AS rate_of_first
-FROM (SELECT *, UNNEST([1, 2, 3, 4, 5]) AS step_no FROM funnel_sums) AS steps;
+    sale_id, step_no, step, count, CAST(count AS DOUBLE PRECISION) / NULLIF(previous, 0) AS rate_of_previous,
+    CASE WHEN step_no = 1 THEN 1 ELSE CAST(count AS DOUBLE PRECISION) / NULLIF(seen, 0) END AS rate_of_first
+FROM funnel_steps;
 
 -- Facts of a later minute than the one their order was placed in, by what they did to that minute.
 -- refund, chargeback: net went down; late_payment: paid and net went up (a payment one minute after the order is one too);

@@ -33,24 +33,34 @@ GIVEN sale_seconds
 EXPECT sale_now (orders_last_minute, placed_last_minute, newest_order_at)
 {"orders_last_minute": 6, "placed_last_minute": 6, "newest_order_at": "2026-11-11 10:01:00+00"}
 
--- test: from impression to kept
+-- test: the funnel counts buyers, each step some of those of the step before
 GIVEN touchpoints
 {"touchpoint_id": "t1", "buyer_id": "b1", "campaign_id": "g", "kind": "impression", "at": "2026-11-11 09:00:00+00"}
-{"touchpoint_id": "t2", "buyer_id": "b1", "campaign_id": "g", "kind": "impression", "at": "2026-11-11 09:00:01+00"}
-{"touchpoint_id": "t3", "buyer_id": "b1", "campaign_id": "g", "kind": "impression", "at": "2026-11-11 09:01:00+00"}
-{"touchpoint_id": "t4", "buyer_id": "b1", "campaign_id": "g", "kind": "impression", "at": "2026-11-11 09:01:00+00"}
-{"touchpoint_id": "t5", "buyer_id": "b1", "campaign_id": "g", "kind": "click", "at": "2026-11-11 09:01:30+00"}
-{"touchpoint_id": "t6", "buyer_id": "b1", "campaign_id": "g", "kind": "click", "at": "2026-11-11 09:01:40+00"}
-{"touchpoint_id": "t7", "buyer_id": "b1", "campaign_id": "g", "kind": "click", "at": "2026-11-09 09:01:40+00"}
+{"touchpoint_id": "t2", "buyer_id": "b1", "campaign_id": "g", "kind": "click", "at": "2026-11-11 09:00:01+00"}
+{"touchpoint_id": "t3", "buyer_id": "b1", "campaign_id": "h", "kind": "click", "at": "2026-11-11 09:01:00+00"}
+{"touchpoint_id": "t4", "buyer_id": "b2", "campaign_id": "g", "kind": "click", "at": "2026-11-11 09:01:00+00"}
+{"touchpoint_id": "t5", "buyer_id": "b3", "campaign_id": "g", "kind": "click", "at": "2026-11-11 09:01:30+00"}
+{"touchpoint_id": "t6", "buyer_id": "b4", "campaign_id": "g", "kind": "impression", "at": "2026-11-11 09:01:40+00"}
+{"touchpoint_id": "t7", "buyer_id": "b5", "campaign_id": "g", "kind": "click", "at": "2026-11-09 09:01:40+00"}
 GIVEN order_state
-{"order_id": "1", "channel": "web", "status": "refunded", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 10}
-{"order_id": "2", "channel": "web", "status": "placed", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 0}
+{"order_id": "1", "channel": "web", "buyer_id": "b1", "status": "refunded", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 10}
+{"order_id": "2", "channel": "web", "buyer_id": "b1", "status": "placed", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 0}
+{"order_id": "3", "channel": "web", "buyer_id": "b2", "status": "placed", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 0}
+{"order_id": "4", "channel": "web", "buyer_id": "b4", "status": "paid", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 10}
+{"order_id": "5", "channel": "web", "buyer_id": "b5", "status": "paid", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 10}
+{"order_id": "6", "channel": "pos", "status": "paid", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 10}
 EXPECT SELECT step_no, step, count, rate_of_previous, rate_of_first FROM sale_funnel WHERE sale_id = 's1' ORDER BY step_no;
 {"step_no": 1, "step": "impression", "count": 4, "rate_of_first": 1}
-{"step_no": 2, "step": "click", "count": 2, "rate_of_previous": 0.5, "rate_of_first": 0.5}
-{"step_no": 3, "step": "order", "count": 2, "rate_of_previous": 1, "rate_of_first": 0.5}
+{"step_no": 2, "step": "click", "count": 3, "rate_of_previous": 0.75, "rate_of_first": 0.75}
+{"step_no": 3, "step": "order", "count": 2, "rate_of_previous": 0.6666666666666666, "rate_of_first": 0.5}
 {"step_no": 4, "step": "paid", "count": 1, "rate_of_previous": 0.5, "rate_of_first": 0.25}
 {"step_no": 5, "step": "kept", "count": 0, "rate_of_previous": 0, "rate_of_first": 0}
+EXPECT SELECT step_no, count FROM sale_funnel WHERE sale_id = 's0' ORDER BY step_no;
+{"step_no": 1, "count": 0}
+{"step_no": 2, "count": 0}
+{"step_no": 3, "count": 0}
+{"step_no": 4, "count": 0}
+{"step_no": 5, "count": 0}
 
 -- test: which past minutes moved, and why
 GIVEN orders

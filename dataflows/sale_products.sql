@@ -22,7 +22,7 @@ SELECT
 FROM (
     SELECT
         l.product_id, date_trunc('minute', o.placed_at) AS minute, l.quantity,
-        o.status NOT IN ('cancelled', 'refund_due', 'refunded', 'charged_back') AS is_live,
+        o.is_live,
         CAST(ROUND(l.amount * o.fx_rate, 2) AS DECIMAL(18, 2)) AS placed,
         CAST(CASE
             WHEN o.paid = 0 THEN 0
@@ -35,7 +35,7 @@ FROM (
                 + CAST(l.amount AS DOUBLE PRECISION) * CAST(o.returned_whole * o.fx_rate AS DOUBLE PRECISION) / NULLIF(CAST(o.amount AS DOUBLE PRECISION), 0), 2)
         END AS DECIMAL(18, 2)) AS returned
     FROM sold_lines AS l
-    JOIN order_state AS o ON o.order_id = l.order_id
+    JOIN order_money AS o ON o.order_id = l.order_id
 ) AS lines
 GROUP BY product_id, minute;
 
@@ -83,20 +83,15 @@ SELECT product_id, SUM(live_units) AS sold FROM product_cells GROUP BY product_i
 CREATE VIEW newest_minute AS
 SELECT MAX(minute) AS minute FROM sale_cells;
 
--- Units of the last five minutes, the newest order's minute included. Five minutes hold at most five rows of a product.
+-- Units of the last five minutes, the newest order's minute included.
+CREATE VIEW last_five_minutes AS
+SELECT UNNEST(generate_series(minute - INTERVAL '4 minutes', minute, INTERVAL '1 minute')) AS minute FROM newest_minute;
+
 CREATE VIEW stock_burn AS
-SELECT r.product_id, SUM(r.live_units) AS units
-FROM (
-    SELECT product_id, minute, live_units
-    FROM (
-        SELECT product_id, minute, live_units, ROW_NUMBER() OVER (PARTITION BY product_id ORDER BY minute DESC) AS age
-        FROM product_cells
-    ) AS numbered
-    WHERE age <= 5
-) AS r
-CROSS JOIN newest_minute AS n
-WHERE r.minute > n.minute - INTERVAL '5 minutes'
-GROUP BY r.product_id;
+SELECT c.product_id, SUM(c.live_units) AS units
+FROM last_five_minutes AS m
+JOIN product_cells AS c ON c.minute = m.minute
+GROUP BY c.product_id;
 
 -- Products with stock given to the sale: how much is left and how long it lasts at the pace of the last five minutes.
 CREATE MATERIALIZED VIEW sale_stock AS

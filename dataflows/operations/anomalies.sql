@@ -3,7 +3,7 @@
 -- price_zero: an order or line that asks nothing. duplicate_payment: several captured payments, together more than asked; overpaid: one
 -- that is more than asked. refund_exceeds_payment, paid_after_cancel, price_changed: as in `order_state`. refund_due: cancelled, money
 -- not all back. currency_differs: paid in another currency than asked. orphan: a fact whose order is not known. refund_burst:
--- a buyer with money back on three orders or more within one UTC day.
+-- a buyer with money back on three orders or more within one UTC day; the setting refund_burst_orders (2 or more) is another number.
 -- A repeated capture under one payment id is no anomaly: its table keeps one row. amount is in the order's currency, of a burst in CNY.
 
 -- Both in currencies other than CNY; where one is in CNY, order_state.other_currency tells.
@@ -65,5 +65,6 @@ UNION ALL
 SELECT
     'refund_burst:' || buyer_id || ':' || CAST(day AS TEXT), 'refund_burst', buyer_id, NULL, CAST(orders AS TEXT) || ' orders refunded on ' || CAST(day AS TEXT),
     CAST(returned AS DECIMAL(18, 2)), at
-FROM refund_bursts
-WHERE orders >= 3;
+FROM (SELECT * FROM refund_bursts WHERE orders >= 2) AS bursts
+CROSS JOIN (SELECT COALESCE(MAX(value) FILTER (WHERE name = 'refund_burst_orders'), 3) AS orders_min FROM settings) AS s
+WHERE orders >= s.orders_min;

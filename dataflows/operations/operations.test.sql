@@ -133,6 +133,29 @@ GIVEN order_state
 EXPECT alerts
 {"alert_id": "refund_burst:b1:2026-11-11", "severity": "warning", "kind": "refund_burst", "subject": "b1", "message": "3 orders refunded on 2026-11-11", "since": "2026-11-11 01:00:00+00"}
 
+-- test: thresholds are settings
+GIVEN order_state
+{"order_id": "1", "channel": "web", "placed_at": "2026-11-10 00:00:00+00", "fx_rate": 1, "buyer_id": "b1", "refunds": 1, "returned_cny": 10, "last_refund_at": "2026-11-11 01:00:00+00"}
+{"order_id": "2", "channel": "web", "placed_at": "2026-11-10 00:00:00+00", "fx_rate": 1, "buyer_id": "b1", "refunds": 1, "returned_cny": 20, "last_refund_at": "2026-11-11 02:00:00+00"}
+GIVEN payment_cells
+{"minute": "2026-11-11 00:03:00+00", "channel": "pos", "attempts": 19, "failures": 19}
+{"minute": "2026-11-11 00:03:00+00", "channel": "adyen", "attempts": 20, "failures": 11}
+GIVEN sale_stock
+{"product_id": "p2", "name": "Lamp", "given": 10, "sold": 9, "minutes_left": 9.5, "oversold": false}
+EXPECT SELECT alert_id, severity FROM alerts ORDER BY alert_id;
+{"alert_id": "payment_success_drop:adyen", "severity": "critical"}
+{"alert_id": "sold_out_soon:p2", "severity": "info"}
+TICK
+GIVEN settings
+{"name": "alert_attempts_min", "value": 10}
+{"name": "alert_failure_rate_critical", "value": 0.6}
+{"name": "alert_minutes_left", "value": 5}
+{"name": "refund_burst_orders", "value": 2}
+EXPECT SELECT alert_id, severity FROM alerts ORDER BY alert_id;
+{"alert_id": "payment_success_drop:adyen", "severity": "warning"}
+{"alert_id": "payment_success_drop:pos", "severity": "critical"}
+{"alert_id": "refund_burst:b1:2026-11-11", "severity": "warning"}
+
 -- test: payments begin to fail, and recover
 GIVEN payment_cells
 {"minute": "2026-11-11 00:01:00+00", "channel": "web", "attempts": 10, "failures": 1}

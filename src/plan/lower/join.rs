@@ -115,17 +115,18 @@ impl Lowering<'_> {
         let mut full_nulls = None;
         let (mut left, mut right_filtered) = (left, Arc::clone(&right));
         if !nulls_match {
-            // NULL equals nothing: such rows cannot meet a partner. Dropped where only pairs count; on the preserved side they
-            // stay, and find none, since the other side's are gone.
-            for (left_key, right_key) in left_keys.iter().zip(&right_keys) {
-                // A key that is never NULL on the left meets no NULL on the right.
-                if !self.never_null_value(&left, left_key) {
-                    right_filtered = self.not_null(right_filtered, right_key);
-                }
-            }
+            // NULL equals nothing: such rows cannot meet a partner. Where only pairs count they are dropped on the left, and those on the
+            // right meet none; a preserved left side keeps them, and the right side's are gone.
             if matches!(kind, JoinKind::Inner | JoinKind::Semi) {
                 for key in &left_keys {
                     left = self.not_null(left, key);
+                }
+            } else {
+                for (left_key, right_key) in left_keys.iter().zip(&right_keys) {
+                    // A key that is never NULL on the left meets no NULL on the right.
+                    if !self.never_null_value(&left, left_key) {
+                        right_filtered = self.not_null(right_filtered, right_key);
+                    }
                 }
             }
             if kind == JoinKind::Full && !Arc::ptr_eq(&right, &right_filtered) {
@@ -231,7 +232,6 @@ impl Lowering<'_> {
         let Operator::Get { name, .. } = &get.operator else { return None };
         let relation = self.relations.relation(name)?;
         let key: Vec<usize> = key.iter().map(|k| columns[*k]).collect();
-        // Only where the whole row is not much wider than what the join needs.
         (relation.layout.key == key)
             .then(|| Side { arranged: Arranged { input: Arc::clone(get), layout: relation.layout }, columns })
     }
