@@ -217,7 +217,9 @@ impl Run {
             }
         }
         segments().for_each(|(run, lo, hi)| self.offsets.extend_range(&run.offsets, lo, hi));
-        segments().for_each(|(run, lo, hi)| self.bytes.extend_from_slice(&run.bytes[run.offsets.get(lo)..run.offsets.get(hi)]));
+        segments().for_each(|(run, lo, hi)| {
+            self.bytes.extend_from_slice(&run.bytes[run.offsets.get(lo)..run.offsets.get(hi)])
+        });
         segments().for_each(|(run, lo, hi)| self.diffs.extend_range(&run.diffs, lo, hi));
     }
 

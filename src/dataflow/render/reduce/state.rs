@@ -226,9 +226,9 @@ impl StateColumn {
                 let value = |s: usize| if average { sums[s].value() / count(s) as f64 } else { sums[s].value() };
                 Arc::new(slots().map(|s| some(s).then(|| value(s))).collect::<Float64Array>())
             }
-            Kind::Moments(sums, squares) => Arc::new(
-                slots().map(|s| self.variance(&sums[s], &squares[s], count(s))).collect::<Float64Array>(),
-            ),
+            Kind::Moments(sums, squares) => {
+                Arc::new(slots().map(|s| self.variance(&sums[s], &squares[s], count(s))).collect::<Float64Array>())
+            }
             Kind::Trues(trues) => {
                 let and = self.aggregate.kind == AggregateKind::And;
                 let value = |s: usize| if and { trues[s] == count(s) } else { trues[s] > 0 };
