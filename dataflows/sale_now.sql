@@ -100,10 +100,15 @@ LEFT JOIN sale_newest AS n ON n.sale_id = s.sale_id
 LEFT JOIN sale_last_minute AS l ON l.sale_id = s.sale_id
 CROSS JOIN sale_oversold AS o;
 
+-- Who was touched in the sale, or ordered in it after a click that attribution knows: most of a sale's buyers clicked before it began.
 CREATE VIEW sale_buyer_touches AS
-SELECT s.sale_id, t.buyer_id, COUNT(*) FILTER (WHERE t.kind = 'click') AS clicks
+SELECT s.sale_id, t.buyer_id, COUNT(*) FILTER (WHERE t.is_click) AS clicks
 FROM sale_grid AS s
-JOIN (SELECT date_trunc('minute', at) AS minute, buyer_id, kind FROM touchpoints) AS t ON t.minute = s.minute
+JOIN (
+    SELECT date_trunc('minute', at) AS minute, buyer_id, kind = 'click' AS is_click FROM touchpoints
+    UNION ALL
+    SELECT date_trunc('minute', placed_at), buyer_id, TRUE FROM attribution_clicks WHERE position = touches
+) AS t ON t.minute = s.minute
 GROUP BY s.sale_id, t.buyer_id;
 
 CREATE VIEW funnel_sums AS
@@ -136,9 +141,9 @@ FROM (
     ) AS of_sale
 ) AS steps;
 
--- From seen to kept, in buyers: each step counts those of the step before who went on, so no step is more than the one before. Who
--- was touched by advertising within the sale; who clicked; of these, who ordered in it; who paid; who kept something. Buyers
--- without a click, and whom a channel does not name as advertising does, are not in it: sale_now has all orders.
+-- From seen to kept, in buyers: each step counts those of the step before who went on, so no step is more than the one before. Who was
+-- touched by advertising; who clicked; of these, who ordered in the sale; who paid; who kept something. A touch counts that is within the
+-- sale, or a click within the long look-back of an order in it. Buyers without a click are not in it: sale_now has all orders.
 CREATE MATERIALIZED VIEW sale_funnel AS
 SELECT
     sale_id, step_no, step, count, CAST(count AS DOUBLE PRECISION) / NULLIF(previous, 0) AS rate_of_previous,

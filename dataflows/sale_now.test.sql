@@ -42,6 +42,9 @@ GIVEN touchpoints
 {"touchpoint_id": "t5", "buyer_id": "b3", "campaign_id": "g", "kind": "click", "at": "2026-11-11 09:01:30+00"}
 {"touchpoint_id": "t6", "buyer_id": "b4", "campaign_id": "g", "kind": "impression", "at": "2026-11-11 09:01:40+00"}
 {"touchpoint_id": "t7", "buyer_id": "b5", "campaign_id": "g", "kind": "click", "at": "2026-11-09 09:01:40+00"}
+{"touchpoint_id": "t8", "buyer_id": "b6", "campaign_id": "g", "kind": "click", "at": "2026-11-09 09:01:40+00"}
+GIVEN orders
+{"order_id": "5", "buyer_id": "b5", "placed_at": "2026-11-11 09:02:00+00"}
 GIVEN order_state
 {"order_id": "1", "channel": "web", "buyer_id": "b1", "status": "refunded", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 10}
 {"order_id": "2", "channel": "web", "buyer_id": "b1", "status": "placed", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 0}
@@ -50,11 +53,11 @@ GIVEN order_state
 {"order_id": "5", "channel": "web", "buyer_id": "b5", "status": "paid", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 10}
 {"order_id": "6", "channel": "pos", "status": "paid", "order_status": "placed", "placed_at": "2026-11-11 09:02:00+00", "paid": 10}
 EXPECT SELECT step_no, step, count, rate_of_previous, rate_of_first FROM sale_funnel WHERE sale_id = 's1' ORDER BY step_no;
-{"step_no": 1, "step": "impression", "count": 4, "rate_of_first": 1}
-{"step_no": 2, "step": "click", "count": 3, "rate_of_previous": 0.75, "rate_of_first": 0.75}
-{"step_no": 3, "step": "order", "count": 2, "rate_of_previous": 0.6666666666666666, "rate_of_first": 0.5}
-{"step_no": 4, "step": "paid", "count": 1, "rate_of_previous": 0.5, "rate_of_first": 0.25}
-{"step_no": 5, "step": "kept", "count": 0, "rate_of_previous": 0, "rate_of_first": 0}
+{"step_no": 1, "step": "impression", "count": 5, "rate_of_first": 1}
+{"step_no": 2, "step": "click", "count": 4, "rate_of_previous": 0.8, "rate_of_first": 0.8}
+{"step_no": 3, "step": "order", "count": 3, "rate_of_previous": 0.75, "rate_of_first": 0.6}
+{"step_no": 4, "step": "paid", "count": 2, "rate_of_previous": 0.6666666666666666, "rate_of_first": 0.4}
+{"step_no": 5, "step": "kept", "count": 1, "rate_of_previous": 0.5, "rate_of_first": 0.2}
 EXPECT SELECT step_no, count FROM sale_funnel WHERE sale_id = 's0' ORDER BY step_no;
 {"step_no": 1, "count": 0}
 {"step_no": 2, "count": 0}

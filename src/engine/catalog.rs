@@ -92,6 +92,11 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
+    /// The id that the next object gets, if nobody takes it before.
+    pub(crate) fn next_id(&self) -> RelationId {
+        RelationId(self.next + 1)
+    }
+
     /// An id never used before.
     pub(crate) fn new_id(&mut self) -> RelationId {
         self.next += 1;

@@ -153,7 +153,7 @@ fn named(statement: &Statement) -> Vec<String> {
 }
 
 /// A catalog of the scripts' objects, planned but not running, with what is wrong and what is worth saying.
-fn plan_all(scripts: &[Script]) -> Result<(Catalog, Vec<Diagnostic>), Vec<Diagnostic>> {
+fn plan_all(scripts: &[Script]) -> Result<(Arc<Catalog>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let bench = Bench::new().map_err(|e| vec![diagnostic(scripts, 0, 0, e)])?;
     let warnings = plan_on(&bench, scripts, &ordered(scripts)?)?;
     Ok((bench.catalog(), warnings))
@@ -174,14 +174,13 @@ impl Bench {
         Ok(Bench { shared, context })
     }
 
-    pub(super) fn catalog(&self) -> Catalog {
-        Catalog::clone(&self.shared.read().unwrap_or_else(|e| e.into_inner()))
+    pub(super) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.shared.read().unwrap_or_else(|e| e.into_inner()))
     }
 
     pub(super) fn insert(&self, entry: Entry) {
-        let mut catalog = self.catalog();
-        catalog.insert(entry);
-        *self.shared.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(catalog);
+        // Not copied unless someone holds the catalog as it was.
+        Arc::make_mut(&mut self.shared.write().unwrap_or_else(|e| e.into_inner())).insert(entry);
     }
 }
 
@@ -196,7 +195,9 @@ pub(super) fn plan_on(
     let mut missing: BTreeSet<String> = BTreeSet::new();
     for Placed { script, statement } in statements {
         let current = bench.catalog();
-        match entry_of(statement, current.clone().new_id(), &current, &state) {
+        let planned = entry_of(statement, current.next_id(), &current, &state);
+        drop(current);
+        match planned {
             Ok(entry) => {
                 if let Object::MaterializedView(plan) = &entry.object {
                     let note = |w: &String| {

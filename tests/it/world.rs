@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use trueup::app::sql_files;
-use trueup::engine::{Engine, Script};
+use trueup::engine::{Engine, Prepared, Script};
 use trueup::ingest::InputFolder;
 use trueup::ingest::simulator::{OrderTruth, Truth, WorldConfig, truth, write};
 use trueup::model::TableDef;
@@ -144,5 +144,16 @@ fn every_simulated_table_is_one_of_the_dataflows() {
     for stream in trueup::ingest::simulator::Stream::ALL {
         let declared = format!("CREATE TABLE {} (", stream.name());
         assert!(all.iter().any(|script| script.text.contains(&declared)), "{}", stream.name());
+    }
+}
+
+/// What the benches' README compares the whole of the dataflows with.
+#[test]
+fn the_least_a_flash_sale_needs_can_be_planned() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = scripts();
+    all.extend(sql_files(&[root.join("benches/flashsale/shipped.sql")]).expect("it is there"));
+    if let Err(findings) = Prepared::check(&all) {
+        panic!("{}", findings[0]);
     }
 }
