@@ -24,12 +24,13 @@ FROM (
 CREATE VIEW buyer_firsts AS
 SELECT buyer_id, MIN(placed_at) AS first_placed_at FROM orders WHERE buyer_id IS NOT NULL GROUP BY buyer_id;
 
--- Buyers meet the settings by the second of their first order: a join without a key would be one worker's work.
+-- Buyers meet the settings by the milliseconds of their first order: a join without a key would be one worker's work, and so would be the
+-- buyers of one second.
 CREATE VIEW buyer_settings AS
 SELECT b.buyer_id, b.first_placed_at, s.short_days, s.middle_days, s.long_days, s.half_life_days
 FROM buyer_firsts AS b
-JOIN (SELECT *, UNNEST(generate_series(0, 59)) AS second FROM attribution_settings) AS s
-    ON s.second = CAST(FLOOR(EXTRACT(SECOND FROM b.first_placed_at)) AS BIGINT);
+JOIN (SELECT *, UNNEST(generate_series(0, 63)) AS slot FROM attribution_settings) AS s
+    ON s.slot = CAST(EXTRACT(MILLISECONDS FROM b.first_placed_at) AS BIGINT) % 64;
 
 CREATE VIEW buyer_orders AS
 SELECT

@@ -1,5 +1,5 @@
 // What the attribution screen is asked to show, and the campaigns under it.
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 
 import { view_rows } from "../../state/page";
 import { t } from "../../state/settings";
@@ -17,6 +17,18 @@ export const axis = signal<"click" | "conversion">("conversion");
 export const figure = signal<Figure>("roas_net");
 
 const rows = view_rows("attribution_campaigns");
+
+/** The look-backs there are, in days: settings change them. */
+export const look_backs = computed<readonly number[]>(() => {
+  const found = [...new Set(rows.value.map((row) => row.lookback_days))].sort((a, b) => a - b);
+  return found.length > 0 ? found : [look_back.value];
+});
+
+// One that is gone gives way to the middle one.
+effect(() => {
+  const there = look_backs.value;
+  if (!there.includes(look_back.value)) look_back.value = there[Math.floor(there.length / 2)] ?? look_back.value;
+});
 
 /** A campaign with its row under each model. */
 export interface Campaign {

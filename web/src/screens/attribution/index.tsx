@@ -1,7 +1,7 @@
 // Attribution: what each campaign brought under each model, side by side; how the ranking turns; what refunds take away.
 import { t, word } from "../../state/settings";
 import { Choice } from "../../ui/choice";
-import { figure, figures, look_back, model, models } from "./choices";
+import { figure, figures, look_back, look_backs, model, models } from "./choices";
 import { Days } from "./days";
 import { Matrix } from "./matrix";
 import { Ranks } from "./ranks";
@@ -19,7 +19,7 @@ export default function AttributionScreen() {
         <Choice
           label={t("look_back")}
           value={look_back}
-          options={[1, 7, 30].map((value) => ({ value, label: t("days", { n: String(value) }) }))}
+          options={look_backs.value.map((value) => ({ value, label: t("days", { n: String(value) }) }))}
         />
         <Choice label={t("figure")} value={figure} options={figures.map((value) => ({ value, label: t(value) }))} />
       </div>
