@@ -50,7 +50,7 @@ pub struct Settings {
     pub tick_ms_min: u64,
     /// Time between ticks when nothing happens, in milliseconds.
     pub tick_ms_idle: u64,
-    /// Longest time input waits for its tick while the engine keeps up, in milliseconds.
+    /// Much input at once is taken in portions that keep ticks about this long at most, in milliseconds.
     pub tick_ms_max: u64,
     /// Log filter, e.g. `info` or `trueup=debug`.
     pub log: String,
@@ -122,7 +122,7 @@ impl Default for Settings {
             follow: false,
             tick_ms_min: 1,
             tick_ms_idle: 50,
-            tick_ms_max: 1000,
+            tick_ms_max: 250,
             log: "info".to_string(),
             ignored: Vec::new(),
         }

@@ -68,7 +68,7 @@ impl Default for EngineConfig {
             workers: 1,
             idle_tick: Some(Duration::from_millis(500)),
             tick_min: Duration::from_millis(5),
-            tick_max: Duration::from_millis(100),
+            tick_max: Duration::from_millis(250),
             clock: Clock::System,
         }
     }
