@@ -25,6 +25,7 @@ use arrow::row::{RowConverter, Rows, SortField};
 
 use super::bytes::{hash_bytes, leading_word};
 use super::fixed::FixedLayout;
+use super::mixed::MixedLayout;
 use super::rows::{RowBuf, offset};
 use super::{Diff, SqlError, SqlResult};
 
@@ -52,6 +53,8 @@ struct Layout {
     /// Where every column has a known place, rows are written and read without the converters.
     fixed: Option<FixedLayout>,
     fixed_keys: Option<FixedLayout>,
+    /// Where every column is of fixed width or text, rows are read a column at a time.
+    mixed: Option<MixedLayout>,
     /// Columns of NULLs, to stand for columns nobody asked for.
     blank: Vec<ArrayRef>,
     null_value: Vec<u8>,
@@ -92,6 +95,7 @@ impl RowCodec {
             whole: converter(columns)?,
             fixed: FixedLayout::new(columns),
             fixed_keys: FixedLayout::new(key),
+            mixed: MixedLayout::new(columns),
             blank: columns.iter().map(|(data_type, _)| new_null_array(data_type, BLANK_ROWS)).collect(),
             null_value,
         };
@@ -219,17 +223,26 @@ impl RowCodec {
     {
         let layout = &*self.layout;
         let rows = rows.into_iter();
-        let Some(fixed) = &layout.fixed else {
-            let skip = if layout.key_width.is_some() { 0 } else { PREFIX };
-            return decode_with(&layout.whole, &layout.columns, rows.map(|row| &row[skip..]));
+        let skip = if layout.key_width.is_some() { 0 } else { PREFIX };
+        let blank = |column: usize, count: usize| match count <= BLANK_ROWS {
+            true => layout.blank[column].slice(0, count),
+            false => new_null_array(&layout.columns[column].0, count),
         };
-        let count = rows.clone().count();
-        let column = |column: usize| match (wanted(column), count <= BLANK_ROWS) {
-            (true, _) => fixed.decode(column, rows.clone(), count),
-            (false, true) => layout.blank[column].slice(0, count),
-            (false, false) => new_null_array(&layout.columns[column].0, count),
-        };
-        Ok((0..layout.columns.len()).map(column).collect())
+        let columns = 0..layout.columns.len();
+        if let Some(fixed) = &layout.fixed {
+            let count = rows.clone().count();
+            let column = |column: usize| match wanted(column) {
+                true => fixed.decode(column, rows.clone(), count),
+                false => blank(column, count),
+            };
+            Ok(columns.map(column).collect())
+        } else if let Some(mixed) = &layout.mixed {
+            let count = rows.clone().count();
+            let arrays = mixed.decode(rows.map(|row| &row[skip..]), wanted).map_err(internal)?;
+            Ok(arrays.into_iter().zip(columns).map(|(array, at)| array.unwrap_or_else(|| blank(at, count))).collect())
+        } else {
+            decode_with(&layout.whole, &layout.columns, rows.map(|row| &row[skip..]))
+        }
     }
 
     /// The key columns of `rows`, which may be whole rows or keys alone.

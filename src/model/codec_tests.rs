@@ -257,3 +257,27 @@ fn rows_of_fixed_width_are_the_bytes_arrow_makes() {
         }
     }
 }
+
+#[test]
+fn text_is_read_a_column_at_a_time() {
+    let lengths = [0, 1, 7, 8, 9, 31, 32, 33, 40, 63, 64, 65, 96, 97, 200];
+    let text = |shift: usize| -> ArrayRef {
+        let value = |at: usize| (at % 5 != shift).then(|| "aé".repeat(lengths[(at + shift) % lengths.len()]));
+        Arc::new((0..60).map(value).collect::<StringArray>())
+    };
+    let bytes: ArrayRef = Arc::new((0..60).map(|at| (at % 7 != 0).then(|| vec![0xFFu8; at])).collect::<BinaryArray>());
+    let numbers: ArrayRef = Arc::new((0..60).map(|at| (at % 3 != 0).then_some(at)).collect::<Int64Array>());
+    let flags: ArrayRef = Arc::new((0..60).map(|at| (at % 4 != 0).then_some(at % 2 == 0)).collect::<BooleanArray>());
+    let columns = [text(0), Arc::clone(&numbers), flags, text(1), bytes, numbers, text(2)];
+    for keys in 0..4 {
+        let codec = RowCodec::new(&ascending(&columns), keys).unwrap();
+        let rows = encode(&codec, &columns);
+        for wanted in 0..1 << columns.len() {
+            let decoded = codec.decode_wanted(all_rows(&rows), |column| wanted >> column & 1 == 1).unwrap();
+            for (at, column) in columns.iter().enumerate() {
+                assert_eq!(decoded[at].len(), 60);
+                assert!(wanted >> at & 1 == 0 || &decoded[at] == column, "column {at} of {wanted:b}");
+            }
+        }
+    }
+}

@@ -9,6 +9,7 @@ pub mod codec;
 pub mod error;
 mod fixed;
 pub mod input;
+mod mixed;
 mod regular;
 pub mod rows;
 pub mod snapshot;
