@@ -111,7 +111,6 @@ impl Row {
 }
 
 fn main() -> ExitCode {
-    trueup::app::keep_freed_memory();
     match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

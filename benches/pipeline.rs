@@ -58,7 +58,6 @@ enum System {
 }
 
 fn main() -> ExitCode {
-    trueup::app::keep_freed_memory();
     let arguments = Arguments::parse();
     match if arguments.alone { alone(&arguments) } else { compare(&arguments) } {
         Ok(()) => ExitCode::SUCCESS,

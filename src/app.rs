@@ -26,16 +26,6 @@ use crate::serve::http::{HttpOptions, HttpState, serve_http};
 use crate::serve::pg::{PgCounters, PgOptions, serve_pg};
 use crate::testing;
 
-/// Keeps freed memory for the ticks to come: each takes and gives back the same megabytes, and pages taken anew from the system are
-/// cleared first. Up to 64 MB stay at a heap's end. Where the C library is not GNU's this does nothing.
-pub fn keep_freed_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    for (parameter, bytes) in [(libc::M_TRIM_THRESHOLD, 64 << 20), (libc::M_MMAP_THRESHOLD, 32 << 20)] {
-        // SAFETY: sets a number in the allocator's own table of parameters, under its own lock.
-        unsafe { libc::mallopt(parameter, bytes) };
-    }
-}
-
 /// How long stopping may take before the process ends anyway, in seconds.
 pub const STOP_BOUND_S: u64 = 10;
 /// How deep folders are looked through: a loop of links ends here.
