@@ -31,10 +31,13 @@ test("changes leave no memory behind", async ({ page }) => {
   const cdp = await page.context().newCDPSession(page);
   await page.goto(stream.url);
   // The first tenth fills every ring and cache there is.
-  await expect.poll(() => stream.sent, { timeout: 200_000, intervals: [100] }).toBeGreaterThan(steps / 10);
+  const orders = page.locator('[data-figure="orders"]');
+  const shown = async () => Number((await orders.textContent())?.replace(/\D/g, ""));
+  await expect.poll(shown, { timeout: 200_000, intervals: [100] }).toBeGreaterThan(10_000 + steps * 2);
+  await expect(page.locator("canvas").first()).toBeVisible();
   const early = await held_bytes(cdp);
   await expect.poll(() => stream.sent, { timeout: 200_000, intervals: [500] }).toBe(steps);
-  await expect(page.locator('[data-figure="orders"]')).toHaveText((10_000 + steps * 20).toLocaleString("en"));
+  await expect(orders).toHaveText((10_000 + steps * 20).toLocaleString("en"));
   const late = await held_bytes(cdp);
   test.info().annotations.push({ type: "heap", description: `${early} → ${late} bytes` });
   expect(late - early).toBeLessThan(3_000_000);
