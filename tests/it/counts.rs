@@ -1,40 +1,15 @@
 //! What tables say of their input: duplicates, late versions, conflicts, corrections, deletes, unknown fields.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use arrow::array::{Int32Array, Int64Array, StringArray};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trueup::engine::{Database, Engine, RowsShape};
+use trueup::engine::{Database, RowsShape};
 use trueup::model::Op;
 
-use super::harness::{rows, run, send, start};
+use super::harness::{Change, apply, rows, run, send_changes, start, versioned};
 
 const COUNTS: &str = "SELECT rows, received, duplicates, stale, conflicts, corrections, deletes FROM trueup.tables";
-
-/// A change of `t (id, version, text)`.
-type Change = (i64, i32, &'static str, Op);
-
-fn send_changes(engine: &Engine, changes: &[Change]) {
-    let ids = Int64Array::from_iter_values(changes.iter().map(|c| c.0));
-    let versions = Int32Array::from_iter_values(changes.iter().map(|c| c.1));
-    let texts = StringArray::from_iter_values(changes.iter().map(|c| c.2));
-    let ops = changes.iter().map(|c| c.3).collect();
-    send(engine, "t", vec![Arc::new(ids), Arc::new(versions), Arc::new(texts)], Some(ops));
-}
-
-async fn apply(engine: &Engine, changes: &[Change]) {
-    send_changes(engine, changes);
-    engine.tick().await.expect("ticks");
-}
-
-async fn versioned(workers: usize) -> Engine {
-    let engine = start(workers);
-    let sql = "CREATE TABLE t (id BIGINT PRIMARY KEY, version INT NOT NULL, text TEXT) WITH VERSION COLUMN (version)";
-    run(&engine, sql).await;
-    engine
-}
 
 /// What is known of one key.
 #[derive(Default)]

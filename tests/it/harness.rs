@@ -1,6 +1,8 @@
 //! What tests of the engine share: starting one, running statements, reading rows as text.
 
-use arrow::array::{ArrayRef, RecordBatch};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use trueup::engine::{Engine, EngineConfig};
 use trueup::model::{InputBatch, Op, SqlError};
@@ -45,4 +47,30 @@ pub fn send(engine: &Engine, table: &str, columns: Vec<ArrayRef>, ops: Option<Ve
         .expect("columns of one length");
     let table = engine.relation(table).expect("the table exists");
     engine.send(InputBatch::of_rows(table, rows, ops)).expect("the engine takes input");
+}
+
+/// A change of `t (id, version, text)`.
+pub type Change = (i64, i32, &'static str, Op);
+
+/// Sends changes of `t` without closing a tick.
+pub fn send_changes(engine: &Engine, changes: &[Change]) {
+    let ids = Int64Array::from_iter_values(changes.iter().map(|c| c.0));
+    let versions = Int32Array::from_iter_values(changes.iter().map(|c| c.1));
+    let texts = StringArray::from_iter_values(changes.iter().map(|c| c.2));
+    let ops = changes.iter().map(|c| c.3).collect();
+    send(engine, "t", vec![Arc::new(ids), Arc::new(versions), Arc::new(texts)], Some(ops));
+}
+
+/// Sends changes of `t` and closes the tick.
+pub async fn apply(engine: &Engine, changes: &[Change]) {
+    send_changes(engine, changes);
+    engine.tick().await.expect("ticks");
+}
+
+/// An engine with the versioned table `t`.
+pub async fn versioned(workers: usize) -> Engine {
+    let engine = start(workers);
+    let sql = "CREATE TABLE t (id BIGINT PRIMARY KEY, version INT NOT NULL, text TEXT) WITH VERSION COLUMN (version)";
+    run(&engine, sql).await;
+    engine
 }

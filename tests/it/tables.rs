@@ -6,38 +6,11 @@ use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trueup::engine::Engine;
 use trueup::model::{BadRow, InputBatch, Op};
 
-use super::harness::{refused, rows, run, send, start};
+use super::harness::{Change, apply, refused, rows, run, send, send_changes, start, versioned};
 
 const ERRORS: &str = "SELECT relation, position, code, payload FROM trueup.errors";
-
-/// A change of `t (id, version, text)`.
-type Change = (i64, i32, &'static str, Op);
-
-fn send_changes(engine: &Engine, changes: &[Change]) {
-    let ids = Int64Array::from_iter_values(changes.iter().map(|c| c.0));
-    let versions = Int32Array::from_iter_values(changes.iter().map(|c| c.1));
-    let texts = StringArray::from_iter_values(changes.iter().map(|c| c.2));
-    let ops = changes.iter().map(|c| c.3).collect();
-    send(engine, "t", vec![Arc::new(ids), Arc::new(versions), Arc::new(texts)], Some(ops));
-}
-
-async fn apply(engine: &Engine, changes: &[Change]) {
-    send_changes(engine, changes);
-    engine.tick().await.expect("ticks");
-}
-
-async fn versioned(workers: usize) -> Engine {
-    let engine = start(workers);
-    run(
-        &engine,
-        "CREATE TABLE t (id BIGINT PRIMARY KEY, version INT NOT NULL, text TEXT) WITH VERSION COLUMN (version)",
-    )
-    .await;
-    engine
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arrival_order_decides_nothing_in_a_versioned_table() {
