@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::array::AsArray;
+use arrow::datatypes::{Float64Type, Int64Type};
 use hdrhistogram::Histogram;
 
 use super::load::Load;
-use super::report::{Freshness, Outcome, Second};
+use super::report::{Busy, Freshness, Outcome, Second};
 use super::schedule::due_times;
 use super::{Options, resources};
 use crate::engine::{Engine, TickReport};
@@ -100,10 +102,30 @@ pub(super) async fn drive(
         peak_bytes: resources::peak_bytes(),
         grown_bytes: resources::peak_bytes().saturating_sub(resident),
         cpu_seconds: resources::cpu_seconds() - cpu,
+        busiest: busiest(engine).await?,
         timeline: meter.seconds,
         checked_views: None,
         checked_orders: None,
     })
+}
+
+/// All operators, the busiest first.
+async fn busiest(engine: &Engine) -> SqlResult<Vec<Busy>> {
+    let sql = "SELECT relation, operator, ms, CAST(ms AS DOUBLE PRECISION) / SUM(ms) OVER () AS share, updates
+        FROM (SELECT relation, operator, SUM(busy_ms) AS ms, SUM(updates) AS updates FROM trueup.operators GROUP BY relation, operator) AS sums
+        ORDER BY ms DESC, relation, operator";
+    let rows = engine.query(sql).await?;
+    let texts = |column: usize| rows.column(column).as_string::<i32>();
+    let ints = |column: usize| rows.column(column).as_primitive::<Int64Type>();
+    let shares = rows.column(3).as_primitive::<Float64Type>();
+    let busy = |at: usize| Busy {
+        relation: texts(0).value(at).to_string(),
+        operator: texts(1).value(at).to_string(),
+        busy_ms: ints(2).value(at),
+        share: shares.value(at),
+        updates: ints(4).value(at),
+    };
+    Ok((0..rows.num_rows()).map(busy).collect())
 }
 
 /// Sends every event when it is due, in portions; a full channel makes it late, not the event.

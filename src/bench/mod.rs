@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use report::{Freshness, Outcome, Second};
+pub use report::{Busy, Freshness, Outcome, Second};
 pub use schedule::Curve;
 
 use crate::engine::{Engine, EngineConfig, Prepared};

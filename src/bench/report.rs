@@ -5,6 +5,9 @@ use std::fmt;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+/// Operators listed in the text.
+const BUSIEST_MAX: usize = 12;
+
 /// A distribution of times, in milliseconds.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Freshness {
@@ -107,8 +110,25 @@ pub struct Outcome {
     pub checked_views: Option<usize>,
     /// Orders of `order_state` that equal the simulator's truth; `None`: not checked, or not comparable.
     pub checked_orders: Option<usize>,
+    /// All operators, the busiest first.
+    pub busiest: Vec<Busy>,
     /// The run second by second.
     pub timeline: Vec<Second>,
+}
+
+/// What an operator did, on all workers together.
+#[derive(Clone, Debug, Serialize)]
+pub struct Busy {
+    /// The relation whose dataflow it is in.
+    pub relation: String,
+    /// Its name in `trueup.operators`.
+    pub operator: String,
+    /// Time it took.
+    pub busy_ms: i64,
+    /// Its share of what all operators took.
+    pub share: f64,
+    /// Rows it put out, those that left too.
+    pub updates: i64,
 }
 
 impl fmt::Display for Outcome {
@@ -133,6 +153,17 @@ impl fmt::Display for Outcome {
         let (peak, grown) = (self.peak_bytes / 1_000_000, self.grown_bytes / 1_000_000);
         writeln!(f, "memory      {peak} MB at its peak, {grown} MB of it beyond the input")?;
         writeln!(f, "processor   {:.1} s", self.cpu_seconds)?;
+        for (at, Busy { relation, operator, busy_ms, share, updates }) in
+            self.busiest.iter().take(BUSIEST_MAX).enumerate()
+        {
+            let head = if at == 0 { "busiest" } else { "" };
+            let seconds = *busy_ms as f64 / 1e3;
+            writeln!(
+                f,
+                "{head:11} {seconds:6.2} s {:4.1} %  {updates:>10} rows  {relation}: {operator}",
+                share * 100.0
+            )?;
+        }
         match self.checked_views {
             Some(views) => write!(f, "answers     {views} views equal the batch engine's")?,
             None => write!(f, "answers     not checked")?,

@@ -5,6 +5,7 @@
 //! is consistent without any lock. It does no IO and knows no clock.
 
 mod operator;
+mod profile;
 mod reading;
 mod render;
 mod tally;
@@ -20,7 +21,7 @@ use timely::communication::WorkerGuards;
 pub(crate) use render::table::{Ask, TableRows, layout as table_layout};
 pub(crate) use tally::{Counts, STALE_ROWS_MAX, StaleVersion};
 use worker::Alarm;
-pub(crate) use worker::{Answer, Command, Runs, Size, TableShare, Watched};
+pub(crate) use worker::{Answer, Command, OperatorWork, Runs, TableShare, Watched};
 
 use crate::model::RunSlice;
 use crate::model::{RelationId, SqlError, SqlResult, TableDef, Tick};
@@ -150,12 +151,12 @@ impl Workers {
         Ok(all)
     }
 
-    /// What operators keep, per worker.
-    pub(crate) fn sizes(&self) -> SqlResult<Vec<(usize, Size)>> {
-        let answers = self.ask(|_| Command::Sizes)?.into_iter().enumerate();
+    /// What operators keep and what they did, per worker.
+    pub(crate) fn operators(&self) -> SqlResult<Vec<(usize, OperatorWork)>> {
+        let answers = self.ask(|_| Command::Operators)?.into_iter().enumerate();
         Ok(answers
             .flat_map(|(worker, a)| {
-                if let Answer::Sizes(s) = a { s } else { vec![] }.into_iter().map(move |s| (worker, s))
+                if let Answer::Operators(s) = a { s } else { vec![] }.into_iter().map(move |s| (worker, s))
             })
             .collect())
     }

@@ -14,6 +14,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::frontier::MutableAntichain;
 
+use super::profile::Yielded;
 use super::reading::Spans;
 use super::trace::RowDistributor;
 use crate::model::{Changes, Diff, RowBuf, Tick};
@@ -52,8 +53,22 @@ impl<R> Default for Out<R> {
 }
 
 /// What operators hand on in batches.
-pub(crate) trait Batched: Clone + 'static {}
-impl<R: Clone + 'static> Batched for R {}
+pub(crate) trait Batched: Clone + 'static {
+    /// Rows in a batch.
+    fn rows(&self) -> usize;
+}
+
+impl Batched for Changes {
+    fn rows(&self) -> usize {
+        self.diffs.len()
+    }
+}
+
+impl Batched for RowBuf {
+    fn rows(&self) -> usize {
+        self.len()
+    }
+}
 
 /// Handles each container as it comes.
 pub(crate) fn at_once<'s, C: Container>(
@@ -61,7 +76,9 @@ pub(crate) fn at_once<'s, C: Container>(
     name: &str,
     mut logic: impl FnMut(&mut C, &mut Out) + 'static,
 ) -> (RowStream<'s>, ErrorStream<'s>) {
-    let mut builder = OperatorBuilder::new(name.to_string(), input.scope());
+    let scope = input.scope();
+    let mut builder = OperatorBuilder::new(name.to_string(), scope);
+    let yielded = Yielded::new(&scope, builder.global());
     let mut input = builder.new_input(input, Pipeline);
     let (rows, row_stream) = builder.new_output();
     let (errors, error_stream) = builder.new_output();
@@ -73,6 +90,7 @@ pub(crate) fn at_once<'s, C: Container>(
             let (mut rows, mut errors) = (rows.activate(), errors.activate());
             input.for_each(|capability, data| {
                 logic(data, &mut out);
+                yielded.count(&out.rows);
                 if !out.rows.is_empty() {
                     rows.session(&capability.retain_stamp(0)).give_iterator(out.rows.drain(..));
                 }
@@ -117,11 +135,13 @@ pub(crate) fn on_tick<'s, C: Container + Default, P: ParallelizationContract<Tic
     name: &str,
     mut logic: impl FnMut(Vec<C>, Closing, &mut Out<R>) + 'static,
 ) -> (Stream<'s, Tick, Vec<R>>, ErrorStream<'s>) {
-    let mut builder = OperatorBuilder::new(name.to_string(), input.scope());
+    let scope = input.scope();
+    let mut builder = OperatorBuilder::new(name.to_string(), scope);
+    let yielded = Yielded::new(&scope, builder.global());
     let mut input = builder.new_input(input, pact);
     let (rows, row_stream) = builder.new_output();
     let (errors, error_stream) = builder.new_output();
-    let mut emitter = Emitter::new(rows, errors);
+    let mut emitter = Emitter::new(rows, errors, yielded);
     builder.build(move |capabilities| {
         emitter.hold(capabilities);
         let mut gate = TickGate { upper: 0 };
@@ -152,12 +172,14 @@ where
     P1: ParallelizationContract<Tick, C1>,
     P2: ParallelizationContract<Tick, C2>,
 {
-    let mut builder = OperatorBuilder::new(name.to_string(), left.scope());
+    let scope = left.scope();
+    let mut builder = OperatorBuilder::new(name.to_string(), scope);
+    let yielded = Yielded::new(&scope, builder.global());
     let mut left = builder.new_input(left, left_pact);
     let mut right = builder.new_input(right, right_pact);
     let (rows, row_stream) = builder.new_output();
     let (errors, error_stream) = builder.new_output();
-    let mut emitter = Emitter::new(rows, errors);
+    let mut emitter = Emitter::new(rows, errors, yielded);
     builder.build(move |capabilities| {
         emitter.hold(capabilities);
         let mut gate = TickGate { upper: 0 };
@@ -185,12 +207,13 @@ pub(crate) fn on_tick_many<'s>(
     let scope =
         arranged.first().map(Stream::scope).or(exchanged.first().map(Stream::scope)).expect("an operator has an input");
     let mut builder = OperatorBuilder::new(name.to_string(), scope);
+    let yielded = Yielded::new(&scope, builder.global());
     let mut arranged: Vec<_> = arranged.into_iter().map(|s| builder.new_input(s, Pipeline)).collect();
     let mut exchanged: Vec<_> =
         exchanged.into_iter().map(|s| builder.new_input(s, DistributorPact(RowDistributor::new))).collect();
     let (rows, row_stream) = builder.new_output();
     let (errors, error_stream) = builder.new_output();
-    let mut emitter = Emitter::new(rows, errors);
+    let mut emitter = Emitter::new(rows, errors, yielded);
     builder.build(move |capabilities| {
         emitter.hold(capabilities);
         let mut gate = TickGate { upper: 0 };
@@ -220,15 +243,17 @@ struct Emitter<R: Batched> {
     errors: OutputBuilder<Tick, CapacityContainerBuilder<Vec<ErrorChange>>>,
     held: Vec<Capability<Tick>>,
     out: Out<R>,
+    yielded: Yielded,
 }
 
 impl<R: Batched> Emitter<R> {
-    fn new(rows: Output<Vec<R>>, errors: Output<Vec<ErrorChange>>) -> Self {
+    fn new(rows: Output<Vec<R>>, errors: Output<Vec<ErrorChange>>, yielded: Yielded) -> Self {
         Emitter {
             rows: OutputBuilder::from(rows),
             errors: OutputBuilder::from(errors),
             held: vec![],
             out: Out::default(),
+            yielded,
         }
     }
 
@@ -238,6 +263,7 @@ impl<R: Batched> Emitter<R> {
 
     fn emit(&mut self, upper: Tick, logic: impl FnOnce(&mut Out<R>)) {
         logic(&mut self.out);
+        self.yielded.count(&self.out.rows);
         let (mut rows, mut errors) = (self.rows.activate(), self.errors.activate());
         if !self.out.rows.is_empty() {
             rows.session(&self.held[0]).give_iterator(self.out.rows.drain(..));

@@ -13,6 +13,7 @@ use datafusion::execution::SessionState;
 use timely::progress::Timestamp;
 use timely::worker::Worker;
 
+use super::profile::Profile;
 use super::reading::{compact, slices};
 use super::render::table::{TableInput, TableRows};
 use super::render::{Clock, Meter, Registry, Renderer, Served, table};
@@ -44,8 +45,8 @@ pub(crate) enum Command {
     Watch(Watched, bool),
     /// Hand out what relations hold now.
     Snapshot(Vec<Watched>),
-    /// Say what operators keep.
-    Sizes,
+    /// Say what operators keep and what they did.
+    Operators,
     /// Say what has happened to relations so far.
     Counts,
     /// Say which rows came after newer versions of themselves.
@@ -64,13 +65,19 @@ pub(crate) enum Watched {
 /// Runs of rows, one list per batch.
 pub(crate) type Runs = Vec<Vec<RunSlice>>;
 
-/// What an operator keeps.
+/// What an operator keeps and what it did; operators of a relation with one name are one.
 #[derive(Clone, Debug)]
-pub(crate) struct Size {
+pub(crate) struct OperatorWork {
     pub relation: RelationId,
     pub operator: String,
     pub rows: usize,
     pub bytes: usize,
+    /// Rows that it put out, those that left too.
+    pub updates: u64,
+    /// Time on the worker's thread.
+    pub busy: Duration,
+    /// The last tick in which it put rows out.
+    pub last: Option<Tick>,
 }
 
 /// What a worker answers.
@@ -78,7 +85,7 @@ pub(crate) enum Answer {
     /// Done; for a tick, the changes of watched relations.
     Done(SqlResult<Vec<(Watched, Vec<RunSlice>)>>),
     Snapshot(Vec<(Watched, Runs)>),
-    Sizes(Vec<Size>),
+    Operators(Vec<OperatorWork>),
     Counts(Vec<(RelationId, Counts)>),
     StaleVersions(SqlResult<Vec<(RelationId, Vec<StaleVersion>)>>),
 }
@@ -119,8 +126,10 @@ pub(crate) fn run(
     answers: &flume::Sender<Answer>,
     alarm: Alarm,
 ) {
+    let profile = Profile::of(worker);
     let mut this = This {
         worker,
+        profile,
         state,
         alarm,
         registry: Registry::default(),
@@ -157,7 +166,7 @@ pub(crate) fn run(
             Command::Snapshot(relations) => {
                 Answer::Snapshot(relations.into_iter().map(|r| (r, this.snapshot(r))).collect())
             }
-            Command::Sizes => Answer::Sizes(this.sizes()),
+            Command::Operators => Answer::Operators(this.operators()),
             Command::Counts => Answer::Counts(this.counts()),
             Command::StaleVersions => Answer::StaleVersions(this.stale_versions()),
         };
@@ -172,6 +181,7 @@ type Built = (Option<TableInput>, BTreeSet<RelationId>, Vec<Clock>);
 
 struct This<'w> {
     worker: &'w mut Worker,
+    profile: Profile,
     state: &'w SessionState,
     alarm: Alarm,
     registry: Registry,
@@ -215,6 +225,7 @@ impl This<'_> {
 
     fn tick(&mut self, tick: Tick, input: BTreeMap<RelationId, TableShare>) {
         assert!(tick >= self.upper, "tick {tick} after {} was closed", self.upper);
+        self.profile.tick(tick);
         // All that a tick brings is stamped with the frontier before it, input and output alike, so that frontiers make one step.
         for (relation, share) in input {
             let Some(table) = self.inputs.get_mut(&relation) else { continue };
@@ -283,18 +294,42 @@ impl This<'_> {
         .unwrap_or_default()
     }
 
-    fn sizes(&self) -> Vec<Size> {
-        let mut sizes = vec![];
+    fn operators(&self) -> Vec<OperatorWork> {
+        let mut all: BTreeMap<(RelationId, String), OperatorWork> = BTreeMap::new();
+        let mut of = |relation: RelationId, operator: &str, add: &mut dyn FnMut(&mut OperatorWork)| {
+            let operator = operator.to_string();
+            add(all.entry((relation, operator.clone())).or_insert(OperatorWork {
+                relation,
+                operator,
+                rows: 0,
+                bytes: 0,
+                updates: 0,
+                busy: Duration::ZERO,
+                last: None,
+            }));
+        };
         for (id, meters) in &self.registry.meters {
             for (operator, meter) in meters {
                 let (rows, bytes) = match meter {
                     Meter::Trace(trace) => trace::size(trace),
                     Meter::Gauge(gauge) => gauge.get(),
                 };
-                sizes.push(Size { relation: *id, operator: operator.clone(), rows, bytes });
+                of(*id, operator, &mut |work| {
+                    work.rows += rows;
+                    work.bytes += bytes;
+                });
             }
         }
-        sizes
+        let relations: BTreeMap<usize, RelationId> = self.dataflows.iter().map(|(id, d)| (d.index, *id)).collect();
+        for done in self.profile.operators() {
+            let Some(relation) = relations.get(&done.dataflow) else { continue };
+            of(*relation, &done.name, &mut |work| {
+                work.updates += done.updates;
+                work.busy += done.busy;
+                work.last = work.last.max(done.last);
+            });
+        }
+        all.into_values().collect()
     }
 
     fn counts(&self) -> Vec<(RelationId, Counts)> {

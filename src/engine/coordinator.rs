@@ -514,7 +514,7 @@ impl Coordinator {
         let (counters, tick) = (&self.counters, self.published);
         let columns = match name {
             "views" => system::views(catalog, &self.workers.counts()?, tick),
-            "operators" => system::operators(catalog, &self.workers.sizes()?),
+            "operators" => system::operators(catalog, &self.workers.operators()?),
             "tables" => system::tables(&counters.tables(catalog, &self.workers.counts()?)),
             "stale_versions" => system::stale_versions(catalog, &self.workers.stale_versions()?),
             "sources" => system::sources(&counters.status(catalog, tick, self.source_stats()).sources),
@@ -565,7 +565,7 @@ impl Coordinator {
         status.sinks = self.sinks.values().map(SinkHandle::status).collect();
         if full {
             status.tables = self.counters.tables(&catalog, &self.workers.counts()?);
-            status.operators = system::operator_sizes(&catalog, &self.workers.sizes()?);
+            status.operators = system::operator_sizes(&catalog, &self.workers.operators()?);
             let errors: Vec<Watched> = catalog.iter().filter(|e| e.is_kept()).map(|e| Watched::Errors(e.id)).collect();
             let runs = self.workers.snapshot(&errors)?;
             status.errors = Some(runs.into_values().map(system::live_rows).sum());

@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::catalog::{Catalog, Entry, Object};
 use super::status::{Freshness, OperatorSize, SinkStatus, SourceStatus, Status, TableInput, TableOutcome};
-use crate::dataflow::{Counts, Runs, Size, StaleVersion};
+use crate::dataflow::{Counts, OperatorWork, Runs, StaleVersion};
 use crate::ingest::driver::SourceStats;
 use crate::model::snapshot::consolidate;
 use crate::model::{RelationId, SqlError, SqlResult, Tick, UnknownFields};
@@ -142,12 +142,12 @@ fn connector(entry: &Entry) -> &str {
 }
 
 /// What operators keep, added up per relation.
-pub(crate) fn operator_sizes(catalog: &Catalog, sizes: &[(usize, Size)]) -> Vec<OperatorSize> {
+pub(crate) fn operator_sizes(catalog: &Catalog, operators: &[(usize, OperatorWork)]) -> Vec<OperatorSize> {
     let mut by_relation: BTreeMap<RelationId, (u64, u64)> = BTreeMap::new();
-    for (_, size) in sizes {
-        let (rows, bytes) = by_relation.entry(size.relation).or_default();
-        *rows += size.rows as u64;
-        *bytes += size.bytes as u64;
+    for (_, operator) in operators {
+        let (rows, bytes) = by_relation.entry(operator.relation).or_default();
+        *rows += operator.rows as u64;
+        *bytes += operator.bytes as u64;
     }
     let named = |(id, (rows, bytes)): (RelationId, (u64, u64))| {
         catalog.by_id(id).map(|entry| OperatorSize { relation: entry.name.clone(), rows, bytes })
@@ -216,6 +216,9 @@ pub(crate) static SCHEMAS: LazyLock<Vec<(&'static str, SchemaRef)>> = LazyLock::
                 ("operator", text.clone()),
                 ("rows", int.clone()),
                 ("bytes", int.clone()),
+                ("updates", int.clone()),
+                ("busy_ms", int.clone()),
+                ("last_tick", tick.clone()),
             ]),
         ),
         (
@@ -311,13 +314,16 @@ pub(crate) fn views(catalog: &Catalog, counts: &BTreeMap<RelationId, Counts>, ti
     ]
 }
 
-pub(crate) fn operators(catalog: &Catalog, sizes: &[(usize, Size)]) -> Vec<ArrayRef> {
+pub(crate) fn operators(catalog: &Catalog, all: &[(usize, OperatorWork)]) -> Vec<ArrayRef> {
     vec![
-        texts(sizes.iter().map(|(_, s)| name_of(catalog, s.relation))),
-        ints(sizes.iter().map(|(w, _)| *w as u64)),
-        texts(sizes.iter().map(|(_, s)| s.operator.as_str())),
-        ints(sizes.iter().map(|(_, s)| s.rows as u64)),
-        ints(sizes.iter().map(|(_, s)| s.bytes as u64)),
+        texts(all.iter().map(|(_, o)| name_of(catalog, o.relation))),
+        ints(all.iter().map(|(worker, _)| *worker as u64)),
+        texts(all.iter().map(|(_, o)| o.operator.as_str())),
+        ints(all.iter().map(|(_, o)| o.rows as u64)),
+        ints(all.iter().map(|(_, o)| o.bytes as u64)),
+        ints(all.iter().map(|(_, o)| o.updates)),
+        ints(all.iter().map(|(_, o)| o.busy.as_millis() as u64)),
+        Arc::new(UInt64Array::from_iter(all.iter().map(|(_, o)| o.last))),
     ]
 }
 

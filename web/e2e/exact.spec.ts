@@ -142,6 +142,22 @@ test("sources say what came twice, too late, or in conflict", async ({ page }) =
   await expect(row.locator("td")).toHaveText(cells("5", "20.0%", "20.0%"));
 });
 
+test("every operator says what it keeps, how much passes it, and since when nothing did", async ({ page }) => {
+  await server.sql("CREATE TABLE moved (id BIGINT PRIMARY KEY, n INT)");
+  await server.sql("CREATE MATERIALIZED VIEW moved_sums AS SELECT n, sum(id) AS s FROM moved GROUP BY n");
+  await page.goto(`${server.url}/#/dataflow`);
+  await card(page, "graph").getByRole("button", { name: "moved_sums" }).click();
+  const cells = card(page, "details").locator("tr", { hasText: "Reduce by" }).first().locator("td");
+  await expect(cells).toHaveCount(6);
+  const updates = async () => {
+    await server.sql("INSERT INTO moved VALUES (1, 7), (2, 7), (3, 8); DELETE FROM moved");
+    return Number.parseFloat(await cells.nth(3).innerText());
+  };
+  await expect.poll(updates, { timeout: 20_000 }).toBeGreaterThan(0);
+  await expect(cells.nth(4)).toHaveText(/%$/);
+  await expect(cells.nth(5)).toHaveText(/\d\d:\d\d:\d\d/);
+});
+
 test("the SQL box is read-only and its answer lives", async ({ page }) => {
   await page.goto(`${server.url}/#/dataflow`);
   const box = card(page, "sql");

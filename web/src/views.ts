@@ -256,6 +256,12 @@ export interface Operator {
   operator: string;
   rows: number;
   bytes: number;
+  /** Rows put out so far, those that left too. */
+  updates: number;
+  /** Time taken so far on its worker's thread. */
+  busy_ms: number;
+  /** The last tick in which it put rows out; as a tick of the server, in milliseconds. */
+  last_tick: number | string | null;
 }
 
 export interface TickRow {

@@ -22,6 +22,7 @@ use futures::TryStreamExt;
 use futures::executor::block_on;
 
 use super::map::relaxed;
+use super::windows::Windows;
 use crate::plan::fragment::Rows;
 
 /// Holds the rows a leaf yields next.
@@ -93,6 +94,8 @@ impl ExtensionPlanner for LeafPlanner {
 pub(crate) struct Fragment {
     slot: Arc<Slot>,
     plan: Arc<dyn ExecutionPlan>,
+    /// What is evaluated here on top of the plan.
+    windows: Option<Windows>,
     context: Arc<TaskContext>,
     /// Rows it wants.
     pub input: SchemaRef,
@@ -110,14 +113,22 @@ impl Fragment {
         let planner =
             DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LeafPlanner { slot: Arc::clone(&slot) })]);
         let physical = block_on(planner.create_physical_plan(plan, state))?;
-        Ok(Fragment { slot, plan: physical, context: state.task_ctx(), input })
+        let (windows, physical) = match Windows::take_off(plan, &physical) {
+            Some((windows, below)) => (Some(windows), below),
+            None => (None, physical),
+        };
+        Ok(Fragment { slot, plan: physical, windows, context: state.task_ctx(), input })
     }
 
     /// The operator's answer over `rows`.
     pub(crate) fn run(&mut self, rows: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
         self.slot.fill(rows);
         self.plan = reset_plan_states(Arc::clone(&self.plan))?;
-        run_plan(Arc::clone(&self.plan), &self.context)
+        let rows = run_plan(Arc::clone(&self.plan), &self.context)?;
+        match &self.windows {
+            Some(windows) => windows.evaluate(&rows),
+            None => Ok(rows),
+        }
     }
 }
 

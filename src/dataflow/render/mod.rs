@@ -17,6 +17,7 @@ pub(crate) mod table;
 mod temporal;
 mod top_k;
 mod wanted;
+mod windows;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -200,13 +201,13 @@ impl<'s, 'r> Renderer<'s, 'r> {
             }
             Operator::Temporal { input, bounds } => {
                 let stream = self.stream(input)?;
-                let gauge = self.gauge("Temporal: rows to come".to_string());
+                let gauge = self.gauge("Temporal".to_string());
                 let rendered = temporal::render(stream, &input.schema, bounds, gauge)?;
                 Ok(self.keep(rendered))
             }
             Operator::Reduce { input, key, aggregates, always } => {
                 let stream = self.stream(input)?;
-                let gauge = self.gauge(label());
+                let name = label();
                 let reduce = reduce::Reduce {
                     key: *key,
                     aggregates,
@@ -215,7 +216,8 @@ impl<'s, 'r> Renderer<'s, 'r> {
                     output: &node.schema,
                     worker: self.worker,
                     peers: self.peers,
-                    gauge,
+                    gauge: self.gauge(name.clone()),
+                    name,
                 };
                 let rendered = reduce::render(stream, reduce)?;
                 Ok(self.keep(rendered))
@@ -269,7 +271,7 @@ impl<'s, 'r> Renderer<'s, 'r> {
             stream: reduce::combine(stream, groups()?),
             groups: Box::new(groups()?),
             codec: RowCodec::new(&input.layout.fields(&node.schema), *key)?,
-            gauge: self.gauge("CoGroup: accumulators".to_string()),
+            gauge: self.gauge("CoGroup".to_string()),
         })
     }
 
@@ -296,13 +298,13 @@ impl<'s, 'r> Renderer<'s, 'r> {
             }
             None => {
                 let stream = self.stream(node)?;
-                let rows = self.arrange_stream(stream, layout, &node.schema)?;
-                let trace = rows.arranged.trace.clone();
                 let label = format!(
                     "{} by {}",
                     node.operator.describe().split_whitespace().next().unwrap_or(""),
                     layout_text(layout)
                 );
+                let rows = self.arrange_stream(stream, layout, &node.schema, &label)?;
+                let trace = rows.arranged.trace.clone();
                 self.registry.meters.entry(self.relation).or_default().push((label, Meter::Trace(trace.clone())));
                 let shared = SharedTrace { trace, codec: rows.codec.clone(), owner: self.relation };
                 self.registry.shared.insert(name.clone(), shared);
@@ -319,6 +321,7 @@ impl<'s, 'r> Renderer<'s, 'r> {
         stream: RowStream<'s>,
         layout: &Layout,
         schema: &SchemaRef,
+        name: &str,
     ) -> SqlResult<ArrangedRows<'s>> {
         let codec = RowCodec::new(&layout.fields(schema), layout.key.len())?;
         let encoder = codec.clone();
@@ -343,7 +346,7 @@ impl<'s, 'r> Renderer<'s, 'r> {
                 });
             }
         });
-        Ok(ArrangedRows { arranged: trace::arrange(encoded, "Arrange"), codec })
+        Ok(ArrangedRows { arranged: trace::arrange(encoded, name), codec })
     }
 
     /// Changes of an arrangement, columns back in their own order.

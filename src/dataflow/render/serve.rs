@@ -71,7 +71,7 @@ pub(crate) fn serve<'s>(
         on_tick(all, Exchange::new(route), "Errors", move |data: Vec<Vec<ErrorChange>>, closing, out: &mut Out| {
             ledger.close(data.into_iter().flatten(), closing.upper - 1, out);
         });
-    let errors = renderer.arrange_stream(listed, &error_layout(), &ERROR_SCHEMA)?;
+    let errors = renderer.arrange_stream(listed, &error_layout(), &ERROR_SCHEMA, "Errors")?;
     let errors_tap = self::tap(errors.arranged.stream, &probe);
     Ok(Served {
         trace: rows.arranged.trace,

@@ -128,7 +128,7 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
                 }
             });
         let trace: Rc<RefCell<Option<TraceAgent<Spine>>>> = Rc::default();
-        let gauge = renderer.gauge("Upsert: tombstones, conflicts, quarantine".to_string());
+        let gauge = renderer.gauge("Upsert".to_string());
         let mut upsert = Upsert::new(def, codec.clone(), layout.positions(), Rc::clone(&trace), gauge, tally)?;
         // To the worker that has the key's rows.
         let peers = renderer.scope.peers();

@@ -164,6 +164,8 @@ export const en = {
   changes: "Changed rows / s",
   tick: "Tick",
   operators: "Operators",
+  busy: "Busy",
+  last_tick: "Last change",
   operator: "Operator",
   graph_hint: "Arrow keys move between views; Enter shows one",
   tick_took: "last tick {ms} ms, {n} rows",

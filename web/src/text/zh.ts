@@ -166,6 +166,8 @@ export const zh: Texts = {
   changes: "变更行/秒",
   tick: "时刻",
   operators: "算子",
+  busy: "占用",
+  last_tick: "最近变更",
   operator: "算子",
   graph_hint: "方向键在视图间移动，回车查看",
   tick_took: "上一时刻 {ms} 毫秒，{n} 行",

@@ -37,6 +37,8 @@ pub(crate) struct Reduce<'a> {
     pub worker: usize,
     pub peers: usize,
     pub gauge: Rc<Gauge>,
+    /// The operator's.
+    pub name: String,
 }
 
 /// Containers sent without looking for equal groups, after one in which hardly any were equal.
@@ -70,7 +72,7 @@ pub(crate) fn combine<'s>(input: RowStream<'s>, mut local: Groups) -> Stream<'s,
 pub(crate) fn render<'s>(input: RowStream<'s>, reduce: Reduce<'_>) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
     let combined = combine(input, Groups::new(reduce.input, reduce.key, reduce.aggregates)?);
     let mut owned = Owned::new(&reduce)?;
-    Ok(on_tick(combined, DistributorPact(RowDistributor::new), "Reduce", move |data, closing, out| {
+    Ok(on_tick(combined, DistributorPact(RowDistributor::new), &reduce.name, move |data, closing, out| {
         owned.close(data, closing, out).unwrap_or_else(fail);
     }))
 }

@@ -38,6 +38,12 @@ pub const WINDOWS: &[&str] = &[
     "SELECT id, lag(channel) IGNORE NULLS OVER (ORDER BY id) AS c FROM orders",
     "SELECT id, stddev(qty) OVER (PARTITION BY sku) AS s, median(qty) OVER (PARTITION BY channel) AS m FROM orders",
     "SELECT id, sum(qty) OVER (PARTITION BY sku ORDER BY id GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM orders",
+    // Evaluated over all partitions at once, beside what is not.
+    "SELECT id, row_number() OVER so_far AS r, count(amount) OVER so_far AS n, sum(amount) OVER so_far AS s, max(channel) OVER so_far AS m, avg(qty) OVER so_far AS v, count(*) OVER whole AS c, sum(amount) OVER whole AS t, avg(qty) OVER whole AS a, min(at) OVER whole AS f FROM orders WINDOW so_far AS (PARTITION BY sku ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), whole AS (PARTITION BY sku ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
+    "SELECT kind, n, ref, count(DISTINCT n) OVER (PARTITION BY kind) AS d, stddev(n) OVER (PARTITION BY kind) AS v, bool_or(flag) OVER (PARTITION BY kind) AS b, sum(amount) OVER (PARTITION BY kind) AS s FROM events",
+    "SELECT order_id, line, row_number() OVER (PARTITION BY order_id, tag ORDER BY line) AS r, sum(line) OVER (PARTITION BY order_id, tag ORDER BY line ROWS UNBOUNDED PRECEDING) AS s, max(day) OVER (PARTITION BY order_id, tag ORDER BY line ROWS UNBOUNDED PRECEDING) AS d FROM items",
+    "SELECT id, row_number() OVER (PARTITION BY sku ORDER BY id) AS r, lag(id) OVER (PARTITION BY sku ORDER BY id) AS l, count(*) OVER (PARTITION BY sku ORDER BY id ROWS UNBOUNDED PRECEDING) AS c FROM orders",
+    "SELECT id, sum(amount) FILTER (WHERE paid) OVER (PARTITION BY channel ORDER BY id ROWS UNBOUNDED PRECEDING) AS p, sum(amount) OVER (PARTITION BY channel ORDER BY id ROWS UNBOUNDED PRECEDING) AS s FROM orders",
     // More of the same, harder.
     "SELECT a.id, b.id AS other, row_number() OVER (PARTITION BY a.sku ORDER BY a.id, b.id) AS r FROM orders a JOIN orders b ON a.sku = b.sku",
     "SELECT *, row_number() OVER (PARTITION BY o.id ORDER BY i.line) AS r FROM orders o JOIN items i ON i.order_id = o.id",

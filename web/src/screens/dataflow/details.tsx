@@ -6,8 +6,7 @@ import { Rate } from "../../state/rate";
 import { format, t } from "../../state/settings";
 import { Card } from "../../ui/card";
 import { Table, type Column } from "../../ui/table";
-import type { Operator } from "../../views";
-import { changes, chosen_operators, chosen_view, sizes, ticks } from "./sizes";
+import { changes, chosen_operators, chosen_view, sizes, ticks, type OperatorSum } from "./sizes";
 
 const meter = new Rate();
 const updates = computed(() => {
@@ -15,10 +14,28 @@ const updates = computed(() => {
   return row && meter.push(store.tick.peek(), row.rows);
 });
 
-const columns = (): Column<Operator>[] => [
+const columns = (): Column<OperatorSum>[] => [
   { key: "operator", title: t("operator"), cell: (row) => row.operator },
   { key: "rows", title: t("rows"), number: true, cell: (row) => format.value.count(row.rows) },
   { key: "bytes", title: t("bytes"), number: true, cell: (row) => format.value.bytes(row.bytes) },
+  {
+    key: "updates",
+    title: t("updates"),
+    number: true,
+    cell: (row) => (row.updates === undefined ? "–" : format.value.count(Math.round(row.updates))),
+  },
+  {
+    key: "busy",
+    title: t("busy"),
+    number: true,
+    cell: (row) => (row.busy === undefined ? "–" : format.value.percent(row.busy)),
+  },
+  {
+    key: "last_tick",
+    title: t("last_tick"),
+    number: true,
+    cell: (row) => (row.last_tick > 0 ? format.value.time_s(row.last_tick) : "–"),
+  },
 ];
 
 function Ticks() {

@@ -39,16 +39,51 @@ export const chosen_view = computed<SystemView | undefined>(
   () => views.value.find((view) => view.name === chosen.value) ?? views.value.find((view) => view.name === "order_state"),
 );
 
-/** The chosen relation's operators, summed over workers, the largest first. */
-export const chosen_operators = computed<readonly Operator[]>(() => {
+/** An operator on all workers together. */
+export interface OperatorSum {
+  readonly operator: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly last_tick: number;
+  /** Rows put out per second. */
+  readonly updates: number | undefined;
+  /** Workers' time it takes, 1 being a whole core. */
+  readonly busy: number | undefined;
+}
+
+const updates = new Rates();
+const busy = new Rates();
+
+/** The chosen relation's operators, summed over workers, those that keep most first. */
+export const chosen_operators = computed<readonly OperatorSum[]>(() => {
   const name = chosen_view.value?.name;
-  const found = new Map<string, Operator>();
+  const found = new Map<string, Operator[]>();
   for (const row of operators.value) {
-    if (row.relation !== name) continue;
-    const before = found.get(row.operator);
-    found.set(row.operator, before ? { ...before, rows: before.rows + row.rows, bytes: before.bytes + row.bytes } : row);
+    if (row.relation === name) found.set(row.operator, [...(found.get(row.operator) ?? []), row]);
   }
-  return [...found.values()].sort((a, b) => b.bytes - a.bytes || a.operator.localeCompare(b.operator));
+  const tick = store.tick.peek();
+  const sums = [...found].map(([operator, rows]) => {
+    const sum = (of: (row: Operator) => number) => rows.reduce((total, row) => total + of(row), 0);
+    const key = `${name ?? ""}/${operator}`;
+    const per_second = busy.push(
+      key,
+      tick,
+      sum((row) => row.busy_ms),
+    );
+    return {
+      operator,
+      rows: sum((row) => row.rows),
+      bytes: sum((row) => row.bytes),
+      last_tick: Math.max(...rows.map((row) => Number(row.last_tick))),
+      updates: updates.push(
+        key,
+        tick,
+        sum((row) => row.updates),
+      ),
+      busy: per_second === undefined ? undefined : per_second / 1000,
+    };
+  });
+  return sums.sort((a, b) => b.bytes - a.bytes || a.operator.localeCompare(b.operator));
 });
 
 export const reads_of = (view: SystemView): string[] => view.depends_on.split(", ").filter((name) => name !== "");
