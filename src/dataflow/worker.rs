@@ -32,8 +32,8 @@ pub(crate) struct TableShare {
 
 /// What a worker is told.
 pub(crate) enum Command {
-    /// Build a table's dataflow.
-    Table(RelationId, Arc<TableDef>),
+    /// Build a table's dataflow, and the history it keeps under an id of its own.
+    Table(RelationId, Arc<TableDef>, Option<RelationId>),
     /// Build a view's dataflow over the relations it reads, as they are now.
     View(RelationId, Arc<Plan>),
     /// Drop a relation; its dataflow goes when nothing reads it any more.
@@ -132,8 +132,8 @@ pub(crate) fn run(
     while let Ok(command) = commands.recv() {
         let answer = match command {
             Command::Stop => break,
-            Command::Table(id, def) => Answer::Done(this.build(id, |renderer| {
-                table::render(renderer, &def).map(|input| (Some(input), BTreeSet::new(), vec![]))
+            Command::Table(id, def, history) => Answer::Done(this.build(id, |renderer| {
+                table::render(renderer, &def, history).map(|input| (Some(input), BTreeSet::new(), vec![]))
             })),
             Command::View(id, plan) => {
                 Answer::Done(this.build(id, |renderer| renderer.view(&plan).map(|(uses, clocks)| (None, uses, clocks))))
@@ -196,9 +196,7 @@ impl This<'_> {
             Ok(built) => built,
             Err(error) => {
                 // Every worker fails alike, being told the same; nothing of the dataflow stays.
-                self.registry.shared.retain(|_, s| s.owner != id);
-                self.registry.meters.remove(&id);
-                self.registry.tallies.remove(&id);
+                self.registry.forget(id);
                 self.worker.drop_dataflow(index);
                 return Err(error);
             }
@@ -328,10 +326,7 @@ impl This<'_> {
                 break;
             }
             for id in free {
-                self.registry.shared.retain(|_, s| s.owner != id);
-                self.registry.meters.remove(&id);
-                self.registry.tallies.remove(&id);
-                self.registry.served.remove(&id);
+                self.registry.forget(id);
                 self.inputs.remove(&id);
                 if let Some(dataflow) = self.dataflows.remove(&id) {
                     self.worker.drop_dataflow(dataflow.index);
