@@ -13,7 +13,7 @@ CREATE TABLE raw_stripe_events (
     data         JSON,
     PRIMARY KEY (id)
 ) WITH VERSION COLUMN (received_at)
-WITH (connector = 'simulator', stream = 'raw_stripe_events', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_stripe_events', seed = '42', rate = '50', history = 'raw_stripe_events_history');
 
 -- Charges repeat what payment intents and refunds say, and are passed over.
 CREATE VIEW stripe_checked AS

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-/// The columns a table's history has before the table's own: the row's arrival number, which grows with every row that comes and
-/// is never used twice; the tick it came with; what it did (`inserted`, `corrected`, `deleted`, `stale`, `conflict`).
+/// The columns a table's history has before the table's own: the row's arrival number, which grows with every row that comes for any
+/// table and is never used twice; the tick it came with; what it did (`inserted`, `corrected`, `deleted`, `stale`, `conflict`).
 pub const HISTORY_COLUMNS: [&str; 3] = ["trueup_arrival", "trueup_arrival_tick", "trueup_outcome"];
 
 /// What a write with a stored key does.
