@@ -107,6 +107,9 @@ test("an order is found by its id with its state and facts", async ({ browser })
   await expect(card.locator("dd").first()).toHaveText(id);
   await expect(card.locator("tbody tr")).not.toHaveCount(0);
   await expect(card.locator("tbody").first()).toContainText("payment");
+  // What arrived, in the order of arrival.
+  const versions = card.getByRole("region", { name: "Every version, as it arrived" });
+  await expect(versions.locator("tbody tr").first()).toContainText("new");
   await context.close();
 });
 
