@@ -6,12 +6,12 @@
 use std::path::{Path, PathBuf};
 
 use trueup::app::sql_files;
-use trueup::engine::{Database, Engine, Prepared, Script};
+use trueup::engine::{Engine, Prepared, Script};
 use trueup::ingest::InputFolder;
 use trueup::ingest::simulator::{OrderTruth, Stream, Truth, WorldConfig, truth, write};
 use trueup::model::TableDef;
 
-use super::harness::{lines, rows, start};
+use super::harness::{rows, start};
 
 /// Channels, model, order state and history; what is built on them is tested beside its SQL.
 pub fn scripts() -> Vec<Script> {
@@ -109,7 +109,7 @@ async fn check(engine: &Engine, truth: &Truth, context: &str) {
     check_histories(engine, context).await;
 }
 
-/// What histories say agrees with what tables counted; and every view is its SQL over what it reads, histories too.
+/// What histories say agrees with what tables counted.
 async fn check_histories(engine: &Engine, context: &str) {
     let told: Vec<String> = Stream::ALL
         .iter()
@@ -125,15 +125,11 @@ async fn check_histories(engine: &Engine, context: &str) {
     let counted = "SELECT relation, received - duplicates, stale, corrections, rows FROM trueup.tables
                    WHERE relation LIKE 'raw_%' AND received > 0";
     assert_eq!(rows(engine, &told).await, rows(engine, counted).await, "{context}");
-    let late = "SELECT count(*), count(DISTINCT order_id) FROM order_history WHERE trueup_outcome = 'stale'";
+    let late = "SELECT count(*), count(DISTINCT order_id) FROM order_history
+                WHERE trueup_outcome = 'stale' AND order_id IS NOT NULL";
     let late_by_order = "SELECT sum(stale_versions), count(*) FROM stale_facts";
     let (late, late_by_order) = (rows(engine, late).await, rows(engine, late_by_order).await);
     assert!(late == late_by_order && !late[0].starts_with("0|"), "{context}: {late:?}, by order {late_by_order:?}");
-    let views = engine.relations().into_iter().filter(|relation| relation.kind == "materialized view");
-    for view in views {
-        let (kept, defined) = engine.audit(&view.name).await.expect("reads").expect("a materialized view");
-        assert_eq!(lines(&kept), lines(&defined), "{context}: {}", view.name);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
