@@ -113,8 +113,8 @@ ORDER BY
     at DESC,
     id DESC;
 
--- The order behind a payment intent, whatever became of the payment.
-CREATE VIEW stripe_intents AS
+-- The order behind a payment intent, whatever became of the payment. Kept: refunds find their order here, and so does the history.
+CREATE MATERIALIZED VIEW stripe_intents AS
 SELECT payment_intent, MIN(order_id) AS order_id
 FROM stripe_events
 WHERE event_kind = 'payment'

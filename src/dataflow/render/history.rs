@@ -1,8 +1,8 @@
 //! A table's history: every row that arrived and was no mere duplicate, with what it did, in a relation of its own.
 //!
 //! Its rows are laid out as the table's, with arrival number, tick and outcome behind. So a row is kept as the bytes it came in, at
-//! the worker of its key, and joins by the table's key share the arrangement. It keeps everything: a row's bytes, some 30 more for
-//! each, for ever.
+//! the worker of its key, and joins by the table's key share the arrangement. It keeps everything: a row's bytes and
+//! some 30 more, for ever.
 
 use std::sync::Arc;
 
