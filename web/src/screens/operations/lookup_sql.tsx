@@ -58,10 +58,10 @@ export function version_columns(format: Format): Column<Version>[] {
       tone: ({ trueup_outcome }) => (["stale", "conflict"].includes(trueup_outcome) ? "warning" : ""),
     },
     { key: "kind", title: t("kind"), cell: (version) => version.kind },
-    { key: "id", title: t("id"), cell: (version) => <code>{version.id}</code> },
-    { key: "version", title: t("version"), cell: (version) => version.version },
     { key: "status", title: t("status"), cell: (version) => version.status ?? "" },
     { key: "amount", title: t("amount"), number: true, cell: (version) => version.amount ?? "" },
+    { key: "id", title: t("id"), cell: (version) => <code>{version.id}</code> },
+    { key: "version", title: t("version"), cell: (version) => version.version },
   ];
 }
 
