@@ -2,13 +2,13 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trueup::engine::Database;
+use trueup::engine::{Database, Engine, Outcome, RowsShape};
 use trueup::model::Op;
 
 use super::harness::{Change, apply, lines, refused, rows, run, send_changes, start, with_history};
 
 /// A history's rows in order of arrival.
-async fn history(engine: &trueup::engine::Engine, columns: &str, relation: &str) -> Vec<String> {
+async fn history(engine: &Engine, columns: &str, relation: &str) -> Vec<String> {
     let sql = format!("SELECT row_number() OVER (ORDER BY trueup_arrival), trueup_outcome, {columns} FROM {relation}");
     rows(engine, &sql).await
 }
@@ -84,7 +84,7 @@ async fn tables_of_every_kind_have_one() {
     assert_eq!(rows(&engine, "SELECT * FROM part").await, ["1|1|2"]);
     // Rows that cannot be used did not arrive.
     let posted = "{\"id\": \"?\"}\n{\"id\": 5, \"n\": 1}";
-    engine.post_rows("first", posted.into(), trueup::engine::RowsShape::Lines, true).await.expect("posts");
+    engine.post_rows("first", posted.into(), RowsShape::Lines, true).await.expect("posts");
     assert_eq!(history(&engine, "id, n", "first_h").await.last().expect("a row"), "3|inserted|5|1");
     engine.stop().await;
 }
@@ -174,5 +174,29 @@ async fn a_history_is_made_and_dropped_with_its_table() {
     assert_eq!(history(&engine, "id", "t_history").await, ["1|inserted|7"]);
     run(&engine, "DROP TABLE t").await;
     assert_eq!(rows(&engine, kinds).await, [""; 0]);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_can_be_followed_until_its_table_goes() {
+    let engine = with_history(2).await;
+    apply(&engine, &[(1, 2, "a", Op::Upsert)]).await;
+    let Ok(Outcome::Subscription(mut feed)) = engine.run("SUBSCRIBE TO t_history").await else {
+        panic!("it cannot be subscribed to")
+    };
+    apply(&engine, &[(1, 1, "late", Op::Upsert), (1, 2, "a", Op::Upsert)]).await;
+    let mut told = vec![];
+    for _ in 0..2 {
+        let message = feed.receiver.recv().await.expect("the feed goes on");
+        for changes in message.changes {
+            assert!(changes.diffs.iter().all(|diff| *diff == 1), "a history forgets nothing");
+            let columns = changes.batch.project(&[2, 3, 4, 5]).expect("it has six columns");
+            told.extend(lines(&columns));
+        }
+    }
+    assert_eq!(told, ["inserted|1|2|a", "stale|1|1|late"]);
+    run(&engine, "DROP TABLE t").await;
+    engine.tick().await.expect("ticks");
+    assert!(feed.receiver.recv().await.is_none());
     engine.stop().await;
 }
