@@ -7,7 +7,8 @@
 -- is taken at its face and listed in `anomalies`. Payments, refunds and shipments whose order is unknown are in `orphan_payments`.
 --
 -- `other_currency`: a payment in CNY for an order that asks something else, or the reverse. `price_changed`: the order was written anew after its first payment, and what it asks is not what was paid.
--- Not here: which versions were stale. Tables drop an older version where it arrives and list it in trueup.stale_versions; conflicts are in trueup.errors.
+-- Not here: which versions were stale. That follows from the order of arrival, and this row must not: `stale_facts` counts them per order
+-- and `order_flags` has it beside the flags from here (order_history.sql). Conflicting versions are in trueup.errors.
 
 -- Orders in other currencies, with their rate; those without a rate are missing.
 CREATE VIEW order_rates AS

@@ -18,7 +18,7 @@ CREATE TABLE raw_adyen_notifications (
     "additionalData"      JSON,
     PRIMARY KEY ("pspReference", "eventCode")
 ) WITH VERSION COLUMN (received_at)
-WITH (connector = 'simulator', stream = 'raw_adyen_notifications', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_adyen_notifications', seed = '42', rate = '50', history = 'raw_adyen_notifications_history');
 
 CREATE VIEW adyen_checked AS
 SELECT

@@ -21,7 +21,7 @@ CREATE TABLE raw_douyin_orders (
     logistics_info   JSON,
     PRIMARY KEY (order_id)
 ) WITH VERSION COLUMN (update_time)
-WITH (connector = 'simulator', stream = 'raw_douyin_orders', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_douyin_orders', seed = '42', rate = '50', history = 'raw_douyin_orders_history');
 
 CREATE TABLE raw_douyin_refunds (
     after_sale_id      TEXT,
@@ -35,7 +35,7 @@ CREATE TABLE raw_douyin_refunds (
     apply_time         TEXT,
     PRIMARY KEY (after_sale_id)
 ) WITH VERSION COLUMN (update_time)
-WITH (connector = 'simulator', stream = 'raw_douyin_refunds', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_douyin_refunds', seed = '42', rate = '50', history = 'raw_douyin_refunds_history');
 
 -- 1 unpaid, 105 paid, 2 to ship, 101 shipped in part, 3 shipped, 4 cancelled, 5 done.
 CREATE VIEW douyin_checked_orders AS

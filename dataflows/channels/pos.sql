@@ -21,7 +21,7 @@ CREATE TABLE raw_pos_lines (
     original_line    TEXT,
     PRIMARY KEY (store_id, receipt_no, line_no)
 ) WITH VERSION COLUMN (export_seq)
-WITH (connector = 'simulator', stream = 'raw_pos_lines', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_pos_lines', seed = '42', rate = '50', history = 'raw_pos_lines_history');
 
 -- Stores and their clocks: by the first letters of the store's number.
 CREATE VIEW pos_checked_lines AS

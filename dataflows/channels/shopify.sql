@@ -23,7 +23,7 @@ CREATE TABLE raw_shopify_orders (
     refunds            JSON,
     PRIMARY KEY (id)
 ) WITH VERSION COLUMN (updated_at)
-WITH (connector = 'simulator', stream = 'raw_shopify_orders', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_shopify_orders', seed = '42', rate = '50', history = 'raw_shopify_orders_history');
 
 CREATE TABLE raw_shopify_transactions (
     id                 BIGINT,
@@ -39,7 +39,7 @@ CREATE TABLE raw_shopify_transactions (
     processed_at       TEXT,
     PRIMARY KEY (id)
 ) WITH VERSION COLUMN (received_at)
-WITH (connector = 'simulator', stream = 'raw_shopify_transactions', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_shopify_transactions', seed = '42', rate = '50', history = 'raw_shopify_transactions_history');
 
 CREATE VIEW shopify_checked_orders AS
 SELECT

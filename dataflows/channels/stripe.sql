@@ -13,7 +13,7 @@ CREATE TABLE raw_stripe_events (
     data         JSON,
     PRIMARY KEY (id)
 ) WITH VERSION COLUMN (received_at)
-WITH (connector = 'simulator', stream = 'raw_stripe_events', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_stripe_events', seed = '42', rate = '50', history = 'raw_stripe_events_history');
 
 -- Charges repeat what payment intents and refunds say, and are passed over.
 CREATE VIEW stripe_checked AS
@@ -113,8 +113,8 @@ ORDER BY
     at DESC,
     id DESC;
 
--- The order behind a payment intent, whatever became of the payment.
-CREATE VIEW stripe_intents AS
+-- The order behind a payment intent, whatever became of the payment. Kept: refunds find their order here, and so does the history.
+CREATE MATERIALIZED VIEW stripe_intents AS
 SELECT payment_intent, MIN(order_id) AS order_id
 FROM stripe_events
 WHERE event_kind = 'payment'

@@ -19,7 +19,7 @@ CREATE TABLE raw_tmall_trades (
     orders         JSON,                    -- {"order": [sub-orders]}
     PRIMARY KEY (tid)
 ) WITH VERSION COLUMN (modified)
-WITH (connector = 'simulator', stream = 'raw_tmall_trades', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_tmall_trades', seed = '42', rate = '50', history = 'raw_tmall_trades_history');
 
 CREATE TABLE raw_tmall_refunds (
     refund_id      BIGINT,
@@ -33,7 +33,7 @@ CREATE TABLE raw_tmall_refunds (
     reason         TEXT,
     PRIMARY KEY (refund_id)
 ) WITH VERSION COLUMN (modified)
-WITH (connector = 'simulator', stream = 'raw_tmall_refunds', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_tmall_refunds', seed = '42', rate = '50', history = 'raw_tmall_refunds_history');
 
 -- Chinese names as constants; anything else stays as it is and is unknown.
 CREATE VIEW tmall_checked_trades AS

@@ -16,7 +16,7 @@ CREATE TABLE raw_web_orders (
     updated_at   TIMESTAMPTZ,
     PRIMARY KEY (order_id)
 ) WITH VERSION COLUMN (version)
-WITH (connector = 'simulator', stream = 'raw_web_orders', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_web_orders', seed = '42', rate = '50', history = 'raw_web_orders_history');
 
 CREATE TABLE raw_web_items (
     order_id     BIGINT,
@@ -28,7 +28,7 @@ CREATE TABLE raw_web_items (
     amount       DECIMAL(18, 2),            -- of the line, after discount
     PRIMARY KEY (order_id, line)
 ) WITH VERSION COLUMN (version)
-WITH (connector = 'simulator', stream = 'raw_web_items', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_web_items', seed = '42', rate = '50', history = 'raw_web_items_history');
 
 CREATE TABLE raw_web_payments (
     payment_id   BIGINT,
@@ -42,7 +42,7 @@ CREATE TABLE raw_web_payments (
     paid_at      TIMESTAMPTZ,
     PRIMARY KEY (payment_id)
 ) WITH VERSION COLUMN (version)
-WITH (connector = 'simulator', stream = 'raw_web_payments', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_web_payments', seed = '42', rate = '50', history = 'raw_web_payments_history');
 
 CREATE TABLE raw_web_refunds (
     refund_id    BIGINT,
@@ -56,7 +56,7 @@ CREATE TABLE raw_web_refunds (
     refunded_at  TIMESTAMPTZ,
     PRIMARY KEY (refund_id)
 ) WITH VERSION COLUMN (version)
-WITH (connector = 'simulator', stream = 'raw_web_refunds', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_web_refunds', seed = '42', rate = '50', history = 'raw_web_refunds_history');
 
 CREATE TABLE raw_web_shipments (
     shipment_id  BIGINT,
@@ -68,7 +68,7 @@ CREATE TABLE raw_web_shipments (
     shipped_at   TIMESTAMPTZ,
     PRIMARY KEY (shipment_id)
 ) WITH VERSION COLUMN (version)
-WITH (connector = 'simulator', stream = 'raw_web_shipments', seed = '42', rate = '50');
+WITH (connector = 'simulator', stream = 'raw_web_shipments', seed = '42', rate = '50', history = 'raw_web_shipments_history');
 
 CREATE VIEW web_checked_orders AS
 SELECT

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use datafusion::execution::SessionState;
 use timely::communication::WorkerGuards;
 
+pub(crate) use render::history::layout as history_layout;
 pub(crate) use render::table::{Ask, TableRows, layout as table_layout};
 pub(crate) use tally::{Counts, STALE_ROWS_MAX, StaleVersion};
 use worker::Alarm;
@@ -82,9 +83,9 @@ impl Workers {
         Ok(all)
     }
 
-    /// Builds a table.
-    pub(crate) fn table(&self, id: RelationId, def: Arc<TableDef>) -> SqlResult<()> {
-        self.done(|_| Command::Table(id, Arc::clone(&def))).map(drop)
+    /// Builds a table, and the history it keeps under an id of its own.
+    pub(crate) fn table(&self, id: RelationId, def: Arc<TableDef>, history: Option<RelationId>) -> SqlResult<()> {
+        self.done(|_| Command::Table(id, Arc::clone(&def), history)).map(drop)
     }
 
     /// Builds a view from what its inputs hold now.

@@ -36,7 +36,7 @@ pub(crate) struct Work {
 const OTHER: &str = "other";
 
 /// Operators of every dataflow that are no part of its plan.
-const PLUMBING: [&str; 7] = ["Bad", "Concatenate", "Errors", "Flatten", "Import", "Input", "Tap"];
+const PLUMBING: [&str; 8] = ["Bad", "Concatenate", "Errors", "Flatten", "Import", "Input", "Split", "Tap"];
 
 /// A worker's operators, by timely's number.
 #[derive(Clone, Default)]

@@ -1,5 +1,5 @@
-//! What a table's input came to: rows without effect, rows that came too late, corrections. A table keeps its newest rows and no
-//! history; these counts are all it says about what it did not keep.
+//! What a table's input came to: rows without effect, rows that came too late, corrections. A table keeps its newest rows;
+//! unless it has a history, these counts are all it says about what it did not keep.
 //!
 //! Guarantees: rows count as if they had come one by one, in order of arrival, so that totals depend neither on ticks nor on the
 //! number of workers. Not guaranteed: a row that came twice and is outdated by then counts as stale, not as a duplicate, as the

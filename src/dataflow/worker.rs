@@ -16,7 +16,7 @@ use timely::worker::Worker;
 use super::profile::Profile;
 use super::reading::{compact, slices};
 use super::render::table::{TableInput, TableRows};
-use super::render::{Clock, Meter, Registry, Renderer, Served, table};
+use super::render::{Clock, Meter, Registry, Renderer, Served, history, table};
 use super::tally::{Counts, StaleVersion, Tally};
 use super::trace;
 use crate::model::RunSlice;
@@ -33,8 +33,8 @@ pub(crate) struct TableShare {
 
 /// What a worker is told.
 pub(crate) enum Command {
-    /// Build a table's dataflow.
-    Table(RelationId, Arc<TableDef>),
+    /// Build a table's dataflow, and the history it keeps under an id of its own.
+    Table(RelationId, Arc<TableDef>, Option<RelationId>),
     /// Build a view's dataflow over the relations it reads, as they are now.
     View(RelationId, Arc<Plan>),
     /// Drop a relation; its dataflow goes when nothing reads it any more.
@@ -141,8 +141,8 @@ pub(crate) fn run(
     while let Ok(command) = commands.recv() {
         let answer = match command {
             Command::Stop => break,
-            Command::Table(id, def) => Answer::Done(this.build(id, |renderer| {
-                table::render(renderer, &def).map(|input| (Some(input), BTreeSet::new(), vec![]))
+            Command::Table(id, def, history) => Answer::Done(this.build(id, |renderer| {
+                table::render(renderer, &def, history).map(|input| (Some(input), BTreeSet::new(), vec![]))
             })),
             Command::View(id, plan) => {
                 Answer::Done(this.build(id, |renderer| renderer.view(&plan).map(|(uses, clocks)| (None, uses, clocks))))
@@ -206,9 +206,7 @@ impl This<'_> {
             Ok(built) => built,
             Err(error) => {
                 // Every worker fails alike, being told the same; nothing of the dataflow stays.
-                self.registry.shared.retain(|_, s| s.owner != id);
-                self.registry.meters.remove(&id);
-                self.registry.tallies.remove(&id);
+                self.registry.forget(id);
                 self.worker.drop_dataflow(index);
                 return Err(error);
             }
@@ -322,7 +320,12 @@ impl This<'_> {
         }
         let relations: BTreeMap<usize, RelationId> = self.dataflows.iter().map(|(id, d)| (d.index, *id)).collect();
         for done in self.profile.operators() {
-            let Some(relation) = relations.get(&done.dataflow) else { continue };
+            let Some(mut relation) = relations.get(&done.dataflow) else { continue };
+            if done.name == history::ARRANGEMENT {
+                let kept =
+                    self.registry.served.iter().find(|(id, served)| served.owner == *relation && *id != relation);
+                relation = kept.map_or(relation, |(id, _)| id);
+            }
             of(*relation, &done.name, &mut |work| {
                 work.updates += done.updates;
                 work.busy += done.busy;
@@ -363,10 +366,7 @@ impl This<'_> {
                 break;
             }
             for id in free {
-                self.registry.shared.retain(|_, s| s.owner != id);
-                self.registry.meters.remove(&id);
-                self.registry.tallies.remove(&id);
-                self.registry.served.remove(&id);
+                self.registry.forget(id);
                 self.inputs.remove(&id);
                 if let Some(dataflow) = self.dataflows.remove(&id) {
                     self.worker.drop_dataflow(dataflow.index);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::LogicalPlan;
 
+use crate::dataflow::history_layout;
 use crate::model::error::code;
 use crate::model::{RelationId, SqlError, SqlResult, TableDef};
 use crate::plan::lir::{Layout, Plan};
@@ -18,6 +19,8 @@ use crate::sink::SinkDef;
 #[derive(Clone, Debug)]
 pub(crate) enum Object {
     Table(Arc<TableDef>),
+    /// All rows that arrived for a table; made and dropped with it.
+    History(Arc<TableDef>),
     /// Kept up to date.
     MaterializedView(Arc<Plan>),
     /// Put in wherever it is named.
@@ -33,6 +36,9 @@ pub(crate) enum Object {
         relation: RelationId,
     },
 }
+
+/// Where the arrival number stands among a history's columns; it tells the rows apart.
+const ARRIVAL: usize = 0;
 
 /// A named object.
 #[derive(Clone, Debug)]
@@ -51,11 +57,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// `table`, `source`, `view`, `materialized view`, `index`.
+    /// `table`, `source`, `history`, `view`, `materialized view`, `index`, `sink`.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.object {
             Object::Table(def) if def.append_only => "source",
             Object::Table(_) => "table",
+            Object::History(_) => "history",
             Object::MaterializedView(_) => "materialized view",
             Object::View(_) => "view",
             Object::Index { .. } => "index",
@@ -73,10 +80,30 @@ impl Entry {
         !matches!(self.object, Object::Index { .. } | Object::Sink { .. })
     }
 
+    /// Whether it is the history of a table, made with that.
+    pub(crate) fn is_history(&self) -> bool {
+        matches!(self.object, Object::History(_))
+    }
+
+    /// The history that a table keeps, as an entry; it has the id after the table's.
+    pub(crate) fn history(&self) -> Option<Entry> {
+        let Object::Table(def) = &self.object else { return None };
+        Some(Entry {
+            id: RelationId(self.id.0 + 1),
+            name: def.history.clone()?,
+            object: Object::History(Arc::clone(def)),
+            schema: def.history_schema(),
+            layout: history_layout(def),
+            depends_on: BTreeSet::from([self.id]),
+            sql: self.sql.clone(),
+        })
+    }
+
     /// The columns that tell its rows apart, as far as is known.
     pub(crate) fn key(&self) -> Vec<usize> {
         match &self.object {
             Object::Table(def) => def.primary_key.clone(),
+            Object::History(_) => vec![ARRIVAL],
             Object::MaterializedView(plan) => plan.root.unique.first().cloned().unwrap_or_default(),
             _ => vec![],
         }
@@ -132,13 +159,17 @@ impl Catalog {
         let entry = self.require(name)?;
         match &entry.object {
             Object::Table(def) => Ok((entry, Arc::clone(def))),
+            Object::History(def) => Err(of_table(name, def)),
             _ => Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is a {}, not a table", entry.kind()))
                 .hint("write to the tables it is made of")),
         }
     }
 
-    /// Adds an object, under a new id or one of a catalog planned elsewhere.
+    /// Adds an object, a table's history with it, under a new id or one of a catalog planned elsewhere.
     pub(crate) fn insert(&mut self, entry: Entry) {
+        if let Some(history) = entry.history() {
+            self.insert(history);
+        }
         self.next = self.next.max(entry.id.0);
         self.names.insert(entry.name.clone(), entry.id);
         self.entries.insert(entry.id, entry);
@@ -169,11 +200,19 @@ impl Catalog {
     }
 }
 
+/// Refusal to write to a history or to drop it.
+pub(crate) fn of_table(history: &str, def: &TableDef) -> SqlError {
+    let message = format!("\"{history}\" is the history of table \"{0}\": it changes with it", def.name);
+    SqlError::new(code::WRONG_OBJECT_TYPE, message)
+        .hint(format!("write to \"{0}\", or drop it: its history goes too", def.name))
+}
+
 impl Relations for Catalog {
     fn relation(&self, name: &str) -> Option<RelationInfo> {
         let entry = self.get(name).filter(|e| e.is_kept() && !matches!(e.object, Object::Index { .. }))?;
         let unique = match &entry.object {
             Object::Table(def) if !def.primary_key.is_empty() => vec![def.primary_key.clone()],
+            Object::History(_) => vec![vec![ARRIVAL]],
             Object::MaterializedView(plan) => plan.root.unique.clone(),
             _ => vec![],
         };

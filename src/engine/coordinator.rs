@@ -396,17 +396,19 @@ impl Coordinator {
                     catalog.remove(existing.id);
                 }
                 _ => {
-                    return Err(SqlError::new(
-                        code::DUPLICATE_TABLE,
-                        format!("relation \"{}\" already exists", entry.name),
-                    ));
+                    return Err(already_exists(&entry.name));
                 }
             }
         }
+        let history = entry.history();
+        if let Some(taken) = history.as_ref().filter(|history| current.get(&history.name).is_some()) {
+            return Err(already_exists(&taken.name));
+        }
         match &entry.object {
-            Object::Table(def) => self.workers.table(id, Arc::clone(def))?,
+            Object::Table(def) => self.workers.table(id, Arc::clone(def), history.map(|history| history.id))?,
             Object::MaterializedView(plan) | Object::Index { plan, .. } => self.workers.view(id, Arc::clone(plan))?,
             Object::View(_) | Object::Sink { .. } => {}
+            Object::History(_) => return Err(SqlError::internal("a history is made with its table")),
         }
         if let Object::Table(def) = &entry.object
             && def.connector.is_some()
@@ -572,6 +574,10 @@ impl Coordinator {
         }
         Ok(status)
     }
+}
+
+fn already_exists(name: &str) -> SqlError {
+    SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"))
 }
 
 enum Event {

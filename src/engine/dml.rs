@@ -16,7 +16,7 @@ use futures::TryStreamExt;
 
 use super::Engine;
 use super::api::{Answer, Outcome};
-use super::catalog::{Catalog, Object};
+use super::catalog::{Catalog, Object, of_table};
 use super::coordinator::{Existing, Request, asks};
 use super::planner::{self, ViewDef, statement_plan};
 use super::sinks;
@@ -181,6 +181,9 @@ fn to_drop(
             continue;
         }
         let entry = catalog.require(name)?;
+        if let Object::History(def) = &entry.object {
+            return Err(of_table(name, def));
+        }
         let fits = match (kind, &entry.object) {
             (ObjectKind::Table, Object::Table(def)) => !def.append_only,
             (ObjectKind::Source, Object::Table(def)) => def.append_only || def.connector.is_some(),
@@ -195,12 +198,12 @@ fn to_drop(
             return Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is a {is}"))
                 .hint(format!("use DROP {}", is.to_uppercase())));
         }
-        // An index goes with its relation, as in PostgreSQL.
+        // An index goes with its relation, as in PostgreSQL, and so does a history.
         let dependents = catalog.dependents(entry.id);
         let blocking = dependents
             .iter()
             .filter_map(|d| catalog.by_id(*d))
-            .find(|d| !matches!(d.object, Object::Index { .. }) && !names.contains(&d.name));
+            .find(|d| !matches!(d.object, Object::Index { .. } | Object::History(_)) && !names.contains(&d.name));
         if let (Some(dependent), false) = (blocking, cascade) {
             return Err(SqlError::new(
                 code::DEPENDENT_OBJECTS_STILL_EXIST,

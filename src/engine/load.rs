@@ -91,14 +91,15 @@ pub(super) fn ordered(scripts: &[Script]) -> Result<Vec<Placed>, Vec<Diagnostic>
     }
     let mut makers: BTreeMap<String, usize> = BTreeMap::new();
     for (at, p) in placed.iter().enumerate() {
-        let Some(name) = made_name(&p.statement) else { continue };
-        if let Some(first) = makers.get(&name) {
-            let other = scripts[placed[*first].script].path.display();
-            let error = SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" is defined twice"))
-                .detail(format!("also in {other}"));
-            errors.push(diagnostic(scripts, p.script, p.statement.offset, error));
-        } else {
-            makers.insert(name, at);
+        for name in made_names(&p.statement) {
+            if let Some(first) = makers.get(&name) {
+                let other = scripts[placed[*first].script].path.display();
+                let error = SqlError::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" is defined twice"))
+                    .detail(format!("also in {other}"));
+                errors.push(diagnostic(scripts, p.script, p.statement.offset, error));
+            } else {
+                makers.insert(name, at);
+            }
         }
     }
     let needs: Vec<BTreeSet<usize>> =
@@ -136,6 +137,15 @@ pub(super) fn made_name(statement: &Statement) -> Option<String> {
         StatementKind::CreateIndex { name, .. } => name.clone(),
         _ => None,
     }
+}
+
+/// What a statement makes: a table's history too.
+fn made_names(statement: &Statement) -> impl Iterator<Item = String> {
+    let history = match &statement.kind {
+        StatementKind::CreateTable { def, .. } => def.history.clone(),
+        _ => None,
+    };
+    made_name(statement).into_iter().chain(history)
 }
 
 /// Relations a statement names.
@@ -211,10 +221,10 @@ pub(super) fn plan_on(
             Err(error)
                 if error.code == code::UNDEFINED_TABLE && named(statement).iter().any(|n| missing.contains(n)) =>
             {
-                missing.extend(made_name(statement));
+                missing.extend(made_names(statement));
             }
             Err(error) => {
-                missing.extend(made_name(statement));
+                missing.extend(made_names(statement));
                 errors.push(diagnostic(scripts, *script, statement.offset, error));
             }
         }

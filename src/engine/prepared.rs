@@ -34,7 +34,7 @@ pub struct Prepared {
 /// What a relation of a [`Prepared`] looks like.
 #[derive(Clone, Debug)]
 pub struct Columns {
-    /// `table`, `source`, `view`, `materialized view`.
+    /// `table`, `source`, `history`, `view`, `materialized view`.
     pub kind: &'static str,
     /// Its columns.
     pub schema: SchemaRef,
@@ -82,7 +82,8 @@ impl Prepared {
         let nowhere = Script { path: Default::default(), text: String::new() };
         let bench = Bench::new().map_err(|e| vec![Diagnostic::new(scripts.first().unwrap_or(&nowhere), 0, e)])?;
         let warnings = plan_on(&bench, scripts, &placed)?;
-        let ids: Vec<RelationId> = bench.catalog().iter().map(|entry| entry.id).collect();
+        let ids: Vec<RelationId> =
+            bench.catalog().iter().filter(|entry| !entry.is_history()).map(|entry| entry.id).collect();
         let statements = placed.into_iter().map(|p| p.statement).zip(ids).collect();
         Ok((Prepared { statements, bench, connectors }, warnings))
     }
@@ -145,6 +146,16 @@ impl Prepared {
             _ => None,
         };
         Ok(Columns { kind: entry.kind(), schema: Arc::clone(&entry.schema), table })
+    }
+
+    /// The wanted relations and all they are made of, the replaced views made of nothing.
+    ///
+    /// # Errors
+    /// No such relation.
+    pub fn made_of(&self, wanted: &BTreeSet<String>, replaced: &BTreeSet<String>) -> SqlResult<BTreeSet<String>> {
+        let catalog = self.bench.catalog();
+        let ids = closure(&catalog, wanted, |entry| replaced.contains(&entry.name))?;
+        Ok(ids.into_iter().filter_map(|id| catalog.by_id(id)).map(|entry| entry.name.clone()).collect())
     }
 
     /// Plans one query, INSERT, UPDATE or DELETE.
@@ -218,6 +229,7 @@ fn bag_like(view: &Entry) -> Entry {
         version: None,
         on_conflict: OnConflict::Overwrite,
         append_only: false,
+        history: None,
         connector: None,
     });
     Entry {
@@ -232,11 +244,12 @@ fn bag_like(view: &Entry) -> Entry {
 }
 
 impl Engine {
-    /// Makes the wanted relations and all they are made of. The engine must have none of these names or ids yet: a fresh one.
+    /// Makes the wanted relations and all they are made of, tables with their histories. The engine must have none of these names or ids yet: a fresh one.
     pub async fn build(&self, prepared: &Prepared, wanted: &BTreeSet<String>) -> SqlResult<()> {
         let catalog = prepared.bench.catalog();
         let needed = closure(&catalog, wanted, |_| false)?;
-        for entry in catalog.iter().filter(|entry| needed.contains(&entry.id)).cloned() {
+        let made = |entry: &&Entry| needed.contains(&entry.id) && !entry.is_history();
+        for entry in catalog.iter().filter(made).cloned() {
             let make = Box::new(move |_: RelationId, _: &Catalog, _: &_| Ok(entry));
             self.ask(|reply| Request::Create { make, policy: Existing::Refuse, reply }).await??;
         }

@@ -99,6 +99,7 @@ mod tests {
             version: None,
             on_conflict: OnConflict::Overwrite,
             append_only: false,
+            history: None,
             connector: Some(simulated),
         }
     }

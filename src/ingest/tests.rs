@@ -27,6 +27,7 @@ fn table(connector: &str, options: &[(&str, &str)], encode: Option<Encode>) -> T
         version: None,
         on_conflict: OnConflict::Overwrite,
         append_only: false,
+        history: None,
         connector: Some(ConnectorDef {
             name: connector.to_string(),
             options: options.collect::<BTreeMap<_, _>>(),

@@ -22,7 +22,7 @@ pub use codec::RowCodec;
 pub use error::{SqlError, SqlResult};
 pub use input::{BadRow, InputBatch, Op, UnknownFields};
 pub use rows::{RowBuf, Run, RunSlice};
-pub use table::{ConnectorDef, Encode, OnConflict, TableDef};
+pub use table::{ConnectorDef, Encode, HISTORY_COLUMNS, OnConflict, TableDef};
 
 /// Logical time: milliseconds since the Unix epoch, strictly increasing. All that arrives between two ticks carries the later.
 pub type Tick = u64;

@@ -1,8 +1,13 @@
 //! What a table is: its columns, how its rows supersede each other, and where its input comes from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+/// The columns a table's history has before the table's own: the row's arrival number, which grows with every row that comes for any
+/// table and is never used twice; the tick it came with; what it did (`inserted`, `corrected`, `deleted`, `stale`, `conflict`).
+pub const HISTORY_COLUMNS: [&str; 3] = ["trueup_arrival", "trueup_arrival_tick", "trueup_outcome"];
 
 /// What a write with a stored key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -51,6 +56,23 @@ pub struct TableDef {
     pub on_conflict: OnConflict,
     /// `CREATE SOURCE`: no updates or deletes.
     pub append_only: bool,
+    /// Name of the relation of all rows that arrived and were no mere duplicates, if they are kept.
+    pub history: Option<String>,
     /// Where its input comes from besides DML.
     pub connector: Option<ConnectorDef>,
+}
+
+impl TableDef {
+    /// The columns of its history: [`HISTORY_COLUMNS`], then its own.
+    pub fn history_schema(&self) -> SchemaRef {
+        let [arrival, tick, outcome] = HISTORY_COLUMNS;
+        let own = self.schema.fields().iter().map(|field| field.as_ref().clone());
+        let mut fields = vec![
+            Field::new(arrival, DataType::Int64, false),
+            Field::new(tick, DataType::Int64, false),
+            Field::new(outcome, DataType::Utf8, false),
+        ];
+        fields.extend(own);
+        Arc::new(Schema::new(fields))
+    }
 }

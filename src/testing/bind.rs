@@ -47,6 +47,8 @@ pub(super) struct BoundGiven {
     pub input: InputBatch,
     /// The line each row begins on, bad ones left out.
     pub lines: Vec<usize>,
+    /// The table's history.
+    pub history: Option<String>,
     pub freedom: Freedom,
 }
 
@@ -145,6 +147,14 @@ impl Binder<'_> {
             }
             bound.steps.push(step);
         }
+        let read = self.prepared.made_of(&bound.wanted, &bound.replaced)?;
+        for step in &mut bound.steps {
+            if let BoundStep::Given(given) = step
+                && given.history.as_ref().is_some_and(|history| read.contains(history))
+            {
+                given.freedom = Freedom::Ordered;
+            }
+        }
         Ok(bound)
     }
 
@@ -174,6 +184,10 @@ impl Binder<'_> {
     fn given(&self, given: &Given, case: &mut BoundCase) -> SqlResult<BoundGiven> {
         let columns = self.columns(&given.relation)?;
         let name = given.relation.text.clone();
+        if columns.kind == "history" {
+            let error = SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is a history"));
+            return Err(error.hint("give the rows to the table it is of").at(given.relation.offset));
+        }
         case.wanted.insert(name.clone());
         let def = match &columns.table {
             Some(def) => TableDef::clone(def),
@@ -186,7 +200,7 @@ impl Binder<'_> {
         let none = || InputBatch::of_rows(RelationId(0), RecordBatch::new_empty(Arc::clone(&def.schema)), None);
         let input = batch.unwrap_or_else(none);
         let freedom = freedom(&def, &input);
-        Ok(BoundGiven { relation: name, input, lines, freedom })
+        Ok(BoundGiven { relation: name, input, lines, history: def.history, freedom })
     }
 
     fn expect(&self, expect: &Expect, case: &mut BoundCase) -> SqlResult<BoundExpect> {
@@ -280,6 +294,7 @@ fn bag(name: &str, schema: &SchemaRef) -> TableDef {
         version: None,
         on_conflict: OnConflict::Overwrite,
         append_only: false,
+        history: None,
         connector: None,
     }
 }

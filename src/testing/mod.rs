@@ -44,6 +44,8 @@
 //! - Rows of a table with a key and a version column arrive in any order, and some of them twice.
 //! - Rows of a table with a key but no version, and of one whose conflicts are not simply overwritten, keep their order per table:
 //!   there the order means something. So do those `AS RECEIVED` if any of them is bad, and those of bags if any is a delete.
+//! - So do rows of a table whose history the case reads, itself or through views, each once: a history tells what arrived. (Its
+//!   arrival numbers and ticks follow the interleaving: expect their order, not their values.)
 //! - Rows of bags (a replaced view is one) arrive in any order, each once.
 //! - Different tables interleave at random, and ticks are closed at random between any two rows: never, always or now and then.
 //! - Nothing passes an `INSERT`, `UPDATE` or `DELETE`; the last `NOW` is set before the last tick.

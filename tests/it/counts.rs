@@ -1,4 +1,5 @@
-//! What tables say of their input: duplicates, late versions, conflicts, corrections, deletes, unknown fields.
+//! What tables say of their input: duplicates, late versions, conflicts, corrections, deletes, unknown fields; and histories, row by
+//! row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +8,14 @@ use rand_chacha::ChaCha8Rng;
 use trueup::engine::{Database, RowsShape};
 use trueup::model::Op;
 
-use super::harness::{Change, apply, rows, run, send_changes, start, versioned};
+use super::harness::{Change, apply, rows, run, send_changes, start, versioned, with_history};
 
 const COUNTS: &str = "SELECT rows, received, duplicates, stale, conflicts, corrections, deletes FROM trueup.tables";
+
+/// Rows of `t_history`, numbered as they arrived.
+const HISTORY: &str =
+    "SELECT lpad(row_number() OVER (ORDER BY trueup_arrival)::text, 4, '0'), trueup_outcome, id, version, text
+                       FROM t_history";
 
 /// What is known of one key.
 #[derive(Default)]
@@ -19,7 +25,7 @@ struct Key {
     losers: BTreeSet<&'static str>,
 }
 
-/// Takes changes one by one, as the counts are defined.
+/// Takes changes one by one, as the counts and the outcomes of a history are defined.
 #[derive(Default)]
 struct Reference {
     keys: BTreeMap<i64, Key>,
@@ -27,6 +33,8 @@ struct Reference {
     stale: Vec<String>,
     corrections: usize,
     deletes: usize,
+    /// All that were no duplicates, in order of arrival.
+    history: Vec<String>,
 }
 
 impl Reference {
@@ -36,26 +44,38 @@ impl Reference {
         // An upsert of the version that was deleted comes late; a delete of it comes twice.
         let late = newest.is_some_and(|n| version < n || version == n && key.row.is_none() && op == Op::Upsert);
         let same_version = key.row.is_some_and(|(stored, _)| stored == version);
-        match op {
-            _ if late => self.stale.push(format!("t|{id}|{version}")),
-            Op::Delete if key.deleted == Some(version) => self.duplicates += 1,
+        let outcome = match op {
+            _ if late => {
+                self.stale.push(format!("t|{id}|{version}"));
+                "stale"
+            }
+            Op::Delete if key.deleted == Some(version) => "duplicate",
             Op::Delete => {
                 self.deletes += 1;
                 *key = Key { deleted: Some(version), ..Key::default() };
+                "deleted"
             }
             Op::Upsert if same_version => {
                 let (_, stored) = key.row.expect("a row of the same version");
                 if stored == text || key.losers.contains(text) {
-                    self.duplicates += 1;
+                    "duplicate"
                 } else {
                     key.losers.insert(stored.min(text));
                     key.row = Some((version, stored.max(text)));
+                    "conflict"
                 }
             }
             Op::Upsert => {
+                let outcome = if key.row.is_some() { "corrected" } else { "inserted" };
                 self.corrections += usize::from(key.row.is_some());
                 *key = Key { row: Some((version, text)), ..Key::default() };
+                outcome
             }
+        };
+        if outcome == "duplicate" {
+            self.duplicates += 1;
+        } else {
+            self.history.push(format!("{:04}|{outcome}|{id}|{version}|{text}", self.history.len() + 1));
         }
     }
 
@@ -84,7 +104,7 @@ async fn counts_follow_the_order_of_arrival_whatever_the_ticks_and_workers() {
         changes.iter().for_each(|change| expected.take(*change));
         expected.stale.sort();
         for round in 0..6 {
-            let engine = versioned(round % 3 + 1).await;
+            let engine = with_history(round % 3 + 1).await;
             let mut rest = changes.as_slice();
             while !rest.is_empty() {
                 let (portion, after) = rest.split_at(random.random_range(1..=rest.len().min(80)));
@@ -98,6 +118,7 @@ async fn counts_follow_the_order_of_arrival_whatever_the_ticks_and_workers() {
             assert_eq!(rows(&engine, COUNTS).await, [expected.counts(changes.len())], "{history} {round}");
             let stale = rows(&engine, "SELECT relation, key, version FROM trueup.stale_versions").await;
             assert_eq!(stale, expected.stale, "{history} {round}");
+            assert_eq!(rows(&engine, HISTORY).await, expected.history, "{history} {round}");
             engine.stop().await;
         }
     }

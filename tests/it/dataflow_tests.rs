@@ -9,7 +9,9 @@ use super::cli::{text, trueup};
 const SQL: &str = "
 CREATE TABLE orders (
     order_id TEXT PRIMARY KEY, version INT NOT NULL, amount DECIMAL(18, 2) NOT NULL, placed_at TIMESTAMPTZ
-) WITH VERSION COLUMN (version) WITH (connector = 'file', path = 'orders.ndjson') FORMAT PLAIN ENCODE JSON;
+) WITH VERSION COLUMN (version)
+  WITH (connector = 'file', path = 'orders.ndjson', history = 'order_history') FORMAT PLAIN ENCODE JSON;
+CREATE MATERIALIZED VIEW late AS SELECT order_id, version FROM order_history WHERE trueup_outcome = 'stale';
 CREATE TABLE prices (sku TEXT PRIMARY KEY, price DECIMAL(18, 2));
 CREATE TABLE first_prices (sku TEXT PRIMARY KEY, price DECIMAL(18, 2)) ON CONFLICT DO NOTHING;
 CREATE TABLE payments (order_id TEXT, amount DECIMAL(18, 2), rate DOUBLE PRECISION);
@@ -80,6 +82,21 @@ GROUP BY order_id ORDER BY n DESC;
 {"order_id": "o1", "n": 2}
 {"order_id": null, "n": 1}
 
+-- test: a history tells what came, as it came
+GIVEN orders
+{"order_id": "o1", "version": 3, "amount": 1}
+{"order_id": "o1", "version": 1, "amount": 2}
+{"order_id": "o1", "version": 1, "amount": 2}
+{"order_id": "o1", "version": 4, "amount": 3}
+EXPECT late
+{"order_id": "o1", "version": 1}
+{"order_id": "o1", "version": 1}
+EXPECT SELECT trueup_outcome, version, amount FROM order_history ORDER BY trueup_arrival;
+{"trueup_outcome": "inserted", "version": 3, "amount": 1}
+{"trueup_outcome": "stale", "version": 1, "amount": 2}
+{"trueup_outcome": "stale", "version": 1, "amount": 2}
+{"trueup_outcome": "corrected", "version": 4, "amount": 3}
+
 -- test: the order of unversioned tables means something
 GIVEN prices
 {"sku": "b", "price": 2}
@@ -127,12 +144,13 @@ EXPECT SELECT relation, code FROM trueup.errors;
         &expect![[r#"
             ok     ./shop.test.sql:6: a late order, a correction, a delete
             ok     ./shop.test.sql:24: rows of a view
-            ok     ./shop.test.sql:37: the order of unversioned tables means something
-            ok     ./shop.test.sql:51: the clock
-            ok     ./shop.test.sql:62: statements stand where they stand
-            ok     ./shop.test.sql:73: rows as received
+            ok     ./shop.test.sql:37: a history tells what came, as it came
+            ok     ./shop.test.sql:52: the order of unversioned tables means something
+            ok     ./shop.test.sql:66: the clock
+            ok     ./shop.test.sql:77: statements stand where they stand
+            ok     ./shop.test.sql:88: rows as received
             seed 7, 4 rounds
-            6 passed, 0 failed
+            7 passed, 0 failed
         "#]],
     );
 }
@@ -255,6 +273,7 @@ fn every_mistake_in_a_test_file_is_named_with_its_place() {
         of("GIVEN orders AS SENT\n{\"order_id\": \"o1\"}"),
         of("GIVEN orders\nEXPECT EMPTY paid"),
         of("GIVEN \"orders\n"),
+        of("GIVEN order_history\n{\"order_id\": \"o1\"}\nEXPECT EMPTY paid"),
         of("NOW 2026-11-11"),
         of("NOW 'soon'\nEXPECT EMPTY paid"),
         of("TICK\nNOW '2026-01-01 00:00:00Z'\nEXPECT EMPTY paid"),
@@ -303,6 +322,8 @@ fn every_mistake_in_a_test_file_is_named_with_its_place() {
         ./shop.test.sql:4:17: expected RECEIVED after AS
         ./shop.test.sql:4:1: GIVEN "orders" without rows
         ./shop.test.sql:4:7: unterminated quoted identifier
+        ./shop.test.sql:4:7: "order_history" is a history
+          hint: give the rows to the table it is of
         ./shop.test.sql:4:5: expected a quoted time
           hint: NOW '2026-11-11 00:00:00+00'
         ./shop.test.sql:4:6: expected a time such as 2026-11-11 00:00:00+00
@@ -323,7 +344,7 @@ fn check_reads_the_tests_too_and_run_refuses_them() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let good = "-- test: a\nEXPECT EMPTY paid\n";
     let (code, output) = run_in(folder.path(), good, &["check", "."]);
-    assert_eq!((code, output.as_str()), (Some(0), "8 objects in 1 files are fine, 1 tests\n"));
+    assert_eq!((code, output.as_str()), (Some(0), "9 objects in 1 files are fine, 1 tests\n"));
     let (code, output) = run_in(folder.path(), "-- test: a\nEXPECT EMPTY payd\n", &["check", "."]);
     assert_eq!(code, Some(1));
     assert!(output.contains("./shop.test.sql:2:14: relation \"payd\" does not exist"), "{output}");

@@ -67,10 +67,20 @@ pub async fn apply(engine: &Engine, changes: &[Change]) {
     engine.tick().await.expect("ticks");
 }
 
+/// The versioned table `t`.
+pub const VERSIONED: &str =
+    "CREATE TABLE t (id BIGINT PRIMARY KEY, version INT NOT NULL, text TEXT) WITH VERSION COLUMN (version)";
+
 /// An engine with the versioned table `t`.
 pub async fn versioned(workers: usize) -> Engine {
     let engine = start(workers);
-    let sql = "CREATE TABLE t (id BIGINT PRIMARY KEY, version INT NOT NULL, text TEXT) WITH VERSION COLUMN (version)";
-    run(&engine, sql).await;
+    run(&engine, VERSIONED).await;
+    engine
+}
+
+/// An engine with the versioned table `t` and its history `t_history`.
+pub async fn with_history(workers: usize) -> Engine {
+    let engine = start(workers);
+    run(&engine, &format!("{VERSIONED} WITH (history = 't_history')")).await;
     engine
 }

@@ -7,6 +7,7 @@ mod counts;
 mod dashboards;
 mod dataflow_tests;
 mod harness;
+mod history;
 mod http;
 mod live;
 mod oracle;

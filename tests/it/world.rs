@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 use trueup::app::sql_files;
 use trueup::engine::{Engine, Prepared, Script};
 use trueup::ingest::InputFolder;
-use trueup::ingest::simulator::{OrderTruth, Truth, WorldConfig, truth, write};
+use trueup::ingest::simulator::{OrderTruth, Stream, Truth, WorldConfig, truth, write};
 use trueup::model::TableDef;
 
 use super::harness::{rows, start};
 
-/// Channels, model and order state; what is built on them is tested beside its SQL.
+/// Channels, model, order state and history; what is built on them is tested beside its SQL.
 pub fn scripts() -> Vec<Script> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dataflows");
-    let paths = ["channels", "model.sql", "reference.sql", "order_state.sql"].map(|name| folder.join(name));
+    let paths = ["channels", "model.sql", "reference.sql", "order_state.sql", "order_history.sql"]
+        .map(|name| folder.join(name));
     sql_files(&paths).expect("the shipped dataflows are there")
 }
 
@@ -105,6 +106,30 @@ async fn check(engine: &Engine, truth: &Truth, context: &str) {
         let found = rows(engine, &format!("SELECT count(*) FROM {relation}")).await;
         assert_eq!(found, [count.to_string()], "{context}: rows of {relation}");
     }
+    check_histories(engine, context).await;
+}
+
+/// What histories say agrees with what tables counted.
+async fn check_histories(engine: &Engine, context: &str) {
+    let told: Vec<String> = Stream::ALL
+        .iter()
+        .filter(|stream| stream.name().starts_with("raw_"))
+        .map(|stream| format!("SELECT '{0}' AS relation, trueup_outcome AS outcome FROM {0}_history", stream.name()))
+        .collect();
+    assert_eq!(told.len(), 14);
+    let told = format!(
+        "SELECT relation, count(*), count(*) FILTER (WHERE outcome = 'stale'), count(*) FILTER (WHERE outcome = 'corrected'),
+                count(*) FILTER (WHERE outcome = 'inserted') FROM ({}) AS t GROUP BY relation",
+        told.join(" UNION ALL ")
+    );
+    let counted = "SELECT relation, received - duplicates, stale, corrections, rows FROM trueup.tables
+                   WHERE relation LIKE 'raw_%' AND received > 0";
+    assert_eq!(rows(engine, &told).await, rows(engine, counted).await, "{context}");
+    let late = "SELECT count(*), count(DISTINCT order_id) FROM order_history
+                WHERE trueup_outcome = 'stale' AND order_id IS NOT NULL";
+    let late_by_order = "SELECT sum(stale_versions), count(*) FROM stale_facts";
+    let (late, late_by_order) = (rows(engine, late).await, rows(engine, late_by_order).await);
+    assert!(late == late_by_order && !late[0].starts_with("0|"), "{context}: {late:?}, by order {late_by_order:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +166,7 @@ async fn files_tell_the_same_world() {
 #[test]
 fn every_simulated_table_is_one_of_the_dataflows() {
     let all = sql_files(&[PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/dataflows"))]).expect("dataflows");
-    for stream in trueup::ingest::simulator::Stream::ALL {
+    for stream in Stream::ALL {
         let declared = format!("CREATE TABLE {} (", stream.name());
         assert!(all.iter().any(|script| script.text.contains(&declared)), "{}", stream.name());
     }

@@ -107,6 +107,16 @@ test("an order is found by its id with its state and facts", async ({ browser })
   await expect(card.locator("dd").first()).toHaveText(id);
   await expect(card.locator("tbody tr")).not.toHaveCount(0);
   await expect(card.locator("tbody").first()).toContainText("payment");
+  // What arrived, in the order of arrival.
+  const versions = card.getByRole("region", { name: "Every version, as it arrived" });
+  await expect(versions.locator("tbody tr").first()).toContainText("new");
+  // Dataflows without a history cost the list of versions alone.
+  await page.route("**/api/sql", (route) => {
+    const asks_history = route.request().postData()?.includes("order_history") ?? false;
+    return asks_history ? route.fulfill({ status: 400, json: { code: "42P01", message: "no such relation" } }) : route.continue();
+  });
+  await expect(versions).toHaveCount(0);
+  await expect(card.locator("tbody").first()).toContainText("payment");
   await context.close();
 });
 

@@ -7,6 +7,7 @@ mod bag;
 mod block;
 mod co_group;
 pub(crate) mod fragment;
+pub(crate) mod history;
 mod join;
 mod join_condition;
 pub(crate) mod map;
@@ -86,6 +87,18 @@ pub(crate) struct Registry {
     pub meters: BTreeMap<RelationId, Vec<(String, Meter)>>,
     /// What tables' input came to.
     pub tallies: BTreeMap<RelationId, Rc<Tally>>,
+}
+
+impl Registry {
+    /// Forgets all that lives in a relation's dataflow.
+    pub(crate) fn forget(&mut self, relation: RelationId) {
+        self.shared.retain(|_, shared| shared.owner != relation);
+        for (id, _) in self.served.extract_if(.., |_, served| served.owner == relation) {
+            self.meters.remove(&id);
+        }
+        self.meters.remove(&relation);
+        self.tallies.remove(&relation);
+    }
 }
 
 /// A rendered arrangement.
@@ -284,7 +297,7 @@ impl<'s, 'r> Renderer<'s, 'r> {
         let shared = match &node.operator {
             Operator::Get { relation, .. } => match self.registry.served.get(relation) {
                 Some(served) if served.layout == *layout => {
-                    Some(SharedTrace { trace: served.trace.clone(), codec: served.codec.clone(), owner: *relation })
+                    Some(SharedTrace { trace: served.trace.clone(), codec: served.codec.clone(), owner: served.owner })
                 }
                 _ => self.registry.shared.get(&name).cloned(),
             },

@@ -22,7 +22,7 @@ use crate::dataflow::reading::Spans;
 use crate::dataflow::trace::{Batch, Spine};
 use crate::model::bytes::hash_bytes;
 use crate::model::codec::RowCodec;
-use crate::model::{Changes, Diff, SqlResult, Tick};
+use crate::model::{Changes, Diff, RelationId, SqlResult, Tick};
 use crate::plan::lir::Layout;
 
 /// Batches of the latest tick.
@@ -30,6 +30,8 @@ pub(crate) type Tap = Rc<RefCell<Vec<Batch>>>;
 
 /// What a relation's dataflow serves on this worker.
 pub(crate) struct Served {
+    /// The relation in whose dataflow it lives: itself, or the table whose history it is.
+    pub owner: RelationId,
     pub trace: TraceAgent<Spine>,
     pub codec: RowCodec,
     pub layout: Layout,
@@ -74,6 +76,7 @@ pub(crate) fn serve<'s>(
     let errors = renderer.arrange_stream(listed, &error_layout(), &ERROR_SCHEMA, "Errors")?;
     let errors_tap = self::tap(errors.arranged.stream, &probe);
     Ok(Served {
+        owner: renderer.relation,
         trace: rows.arranged.trace,
         codec: rows.codec,
         layout,

@@ -4,6 +4,8 @@
 //! two rows of a key the greater in byte order is the newer, or, at one version, the one that wins the conflict: arrival order
 //! decides nothing. (Tables without a key are [`super::bag`]'s.) The operator reads the stored row from the table's own arrangement; besides it keeps tombstones of deletes,
 //! losers of standing conflicts, and rows quarantined under a key.
+//!
+//! Of a table with a history ([`super::history`]) it also logs every row that came and was no mere duplicate, with what it did.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,17 +19,18 @@ use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::{DistributorPact, Exchange, Pipeline};
 use timely::dataflow::operators::{Input, Operator as _};
 
+use super::history::{self, Log, Part, Suffix};
 use super::join::{Row, fetch};
-use super::{Gauge, Meter, Renderer, fail, serve};
+use super::{ArrangedRows, Gauge, Meter, Renderer, fail, serve};
 use crate::dataflow::operator::{Closing, ErrorChange, Out, at_once, on_tick2};
-use crate::dataflow::reading::{compact, flatten, prior};
+use crate::dataflow::reading::{compact, prior};
 use crate::dataflow::tally::{Counts, Tally};
 use crate::dataflow::trace::sort::sort_words;
 use crate::dataflow::trace::{self, Gather, RowDistributor, Spine};
 use crate::model::RowBuf;
 use crate::model::codec::RowCodec;
 use crate::model::error::code;
-use crate::model::{BadRow, OnConflict, Op, SqlError, SqlResult, TableDef, Tick};
+use crate::model::{BadRow, OnConflict, Op, RelationId, SqlError, SqlResult, TableDef, Tick};
 use crate::plan::lir::Layout;
 
 /// What a row asks of a keyed table. `Force…` is SQL's UPDATE and DELETE: they act on the row as it stands, whatever its version.
@@ -88,8 +91,12 @@ pub(crate) fn layout(def: &TableDef) -> Layout {
     layout
 }
 
-/// Renders a table and serves it.
-pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResult<TableInput> {
+/// Renders a table and serves it, and its history under an id of its own.
+pub(crate) fn render(
+    mut renderer: Renderer<'_, '_>,
+    def: &TableDef,
+    history: Option<RelationId>,
+) -> SqlResult<TableInput> {
     let layout = layout(def);
     let schema = super::map::relaxed(&def.schema);
     let (rows_input, rows) = renderer.scope.new_input::<Vec<TableRows>>();
@@ -129,7 +136,8 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
             });
         let trace: Rc<RefCell<Option<TraceAgent<Spine>>>> = Rc::default();
         let gauge = renderer.gauge("Upsert".to_string());
-        let mut upsert = Upsert::new(def, codec.clone(), layout.positions(), Rc::clone(&trace), gauge, tally)?;
+        let suffix = history.map(|_| Suffix::new(def)).transpose()?;
+        let mut upsert = Upsert::new(def, codec.clone(), layout.positions(), Rc::clone(&trace), gauge, tally, suffix)?;
         // To the worker that has the key's rows.
         let peers = renderer.scope.peers();
         let exchange = Exchange::new(move |q: &Quarantined| trace::route(q.word, peers) as u64);
@@ -144,9 +152,13 @@ pub(crate) fn render(mut renderer: Renderer<'_, '_>, def: &TableDef) -> SqlResul
             },
         );
         errors.push(listed);
-        let arranged = trace::arrange_local(flatten(changes), "Table");
+        let (changes, logged) = history::split(changes);
+        if let Some(relation) = history {
+            history::serve(&mut renderer, def, relation, logged)?;
+        }
+        let arranged = trace::arrange_local(changes, "Table");
         *trace.borrow_mut() = Some(arranged.trace.clone());
-        super::ArrangedRows { arranged, codec }
+        ArrangedRows { arranged, codec }
     };
     let meter = ("Table".to_string(), Meter::Trace(arranged.arranged.trace.clone()));
     renderer.registry.meters.entry(renderer.relation).or_default().push(meter);
@@ -181,10 +193,11 @@ fn quarantine(codec: &RowCodec, row: BadRow, sequence: u64) -> Quarantined {
 
 /// One row of input, taken apart.
 #[derive(Clone, Copy)]
-struct Event<'a> {
-    word: u64,
-    row: &'a [u8],
-    sequence: u64,
+pub(super) struct Event<'a> {
+    pub word: u64,
+    pub row: &'a [u8],
+    /// Arrival number.
+    pub sequence: u64,
     ask: Ask,
 }
 
@@ -202,7 +215,7 @@ impl<'a> Event<'a> {
 
 /// What a row did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
+pub(super) enum Effect {
     /// Nothing: the row was there, or there was none to delete.
     Nothing,
     Insert,
@@ -243,6 +256,8 @@ struct Upsert {
     counts: Counts,
     /// The tick being closed.
     tick: Tick,
+    /// Encodes what a row of the history has behind the table's row; `None`: there is no history.
+    suffix: Option<Suffix>,
 }
 
 impl Upsert {
@@ -253,6 +268,7 @@ impl Upsert {
         trace: Rc<RefCell<Option<TraceAgent<Spine>>>>,
         gauge: Rc<Gauge>,
         tally: Rc<Tally>,
+        suffix: Option<Suffix>,
     ) -> SqlResult<Upsert> {
         let version_width = def.version.map(|v| {
             let field = def.schema.field(v);
@@ -276,6 +292,7 @@ impl Upsert {
             tally,
             counts: Counts::default(),
             tick: 0,
+            suffix,
         })
     }
 
@@ -284,7 +301,7 @@ impl Upsert {
         rows: Vec<RowBuf>,
         bad: Vec<Quarantined>,
         closing: Closing,
-        out: &mut Out<RowBuf>,
+        out: &mut Out<Part>,
     ) -> SqlResult<()> {
         self.tick = closing.upper - 1;
         for row in bad {
@@ -310,6 +327,7 @@ impl Upsert {
         stored.load(&prior, &words);
         let (mut found, mut held) = (vec![], vec![]);
         let mut changes = RowBuf::default();
+        let mut log: Log<'_> = self.suffix.is_some().then(Vec::new);
         let mut at = 0;
         for (index, word) in words.iter().enumerate() {
             fetch(&stored, index, &mut found, &mut held);
@@ -318,12 +336,15 @@ impl Upsert {
                 let key = self.codec.key(events[at].row);
                 let group = at + events[at..end].iter().take_while(|e| self.codec.key(e.row) == key).count();
                 let before = held.iter().map(|(row, _): &Row<'_>| *row).find(|row| self.codec.key(row) == key);
-                self.apply(*word, key, before, &mut events[at..group], &mut changes, &mut out.errors)?;
+                self.apply(*word, key, before, &mut events[at..group], &mut changes, &mut out.errors, &mut log)?;
                 at = group;
             }
         }
         if !changes.is_empty() {
-            out.rows.push(changes);
+            out.rows.push(Part::Changes(changes));
+        }
+        if let (Some(suffix), Some(log)) = (&self.suffix, log.filter(|log| !log.is_empty())) {
+            out.rows.push(Part::Logged(suffix.rows(&log, self.tick)?));
         }
         compact(trace, closing.upper);
         let kept = self.tombstones.len() + self.conflicts.len() + self.quarantine.len();
@@ -333,14 +354,16 @@ impl Upsert {
     }
 
     /// Applies a key's events of one tick.
-    fn apply(
+    #[allow(clippy::too_many_arguments, reason = "two inputs, what is known before, three outputs")]
+    fn apply<'a>(
         &mut self,
         word: u64,
         key: &[u8],
         before: Option<&[u8]>,
-        events: &mut [Event<'_>],
+        events: &mut [Event<'a>],
         changes: &mut RowBuf,
         errors: &mut Vec<ErrorChange>,
+        log: &mut Log<'a>,
     ) -> SqlResult<()> {
         if !self.quarantine.is_empty() {
             let latest = events.iter().map(|e| e.sequence).max().unwrap_or(0);
@@ -355,7 +378,7 @@ impl Upsert {
             Some(width) if plain && !self.tombstones.contains_key(key) => {
                 let newest = events.last().map(|e| e.row).max(before);
                 let prefix = newest.map_or(&[][..], |n| &n[..key.len() + width]);
-                self.count_upserts(before, events, prefix);
+                self.count_upserts(before, events, prefix, log);
                 let seen = || before.into_iter().chain(events.iter().map(|e| e.row));
                 if !self.conflicts.is_empty() || seen().any(|row| Some(row) != newest && row.starts_with(prefix)) {
                     self.note_conflicts(key, newest, &seen().collect::<Vec<_>>(), width, errors)?;
@@ -364,7 +387,7 @@ impl Upsert {
             }
             _ => {
                 events.sort_unstable_by_key(|e| e.sequence);
-                owned = self.replay(key, before, events, errors)?.unwrap_or_default();
+                owned = self.replay(key, before, events, errors, log)?.unwrap_or_default();
                 (!owned.is_empty()).then_some(owned.as_slice())
             }
         };
@@ -377,13 +400,19 @@ impl Upsert {
     }
 
     /// Counts upserts of one key, sorted, as if they had come one by one. `newest` is the winner's key and version.
-    fn count_upserts(&mut self, before: Option<&[u8]>, events: &[Event<'_>], newest: &[u8]) {
+    fn count_upserts<'a>(&mut self, before: Option<&[u8]>, events: &[Event<'a>], newest: &[u8], log: &mut Log<'a>) {
+        let mut note = |event: Option<&Event<'a>>, effect: Effect| {
+            log.iter_mut().for_each(|log| log.extend(event.map(|event| (*event, effect))));
+        };
         if before.is_none() && events.len() == 1 {
+            note(events.first(), Effect::Insert);
             return;
         }
         let versioned = newest.len();
         let stored = before.map(|row| &row[..versioned]);
-        let mut accepted = 0;
+        let mut accepted = 0u64;
+        // The oldest version that was accepted so far.
+        let mut oldest: Option<&Event<'a>> = None;
         // When the first row of a newer version came.
         let mut newer = u64::MAX;
         for same in events.chunk_by(|a, b| a.row[..versioned] == b.row[..versioned]).rev() {
@@ -392,21 +421,32 @@ impl Upsert {
                 newer = 0;
             }
             let mut first = newer;
+            let mut first_event: Option<&Event<'a>> = None;
             for equal in same.chunk_by(|a, b| a.row == b.row) {
                 let in_time = equal.partition_point(|e| e.sequence < newer);
                 if in_time > 0 {
-                    first = first.min(equal[0].sequence);
                     let known =
                         stored == Some(version) && (before == Some(equal[0].row) || self.has_lost(equal[0].row));
                     self.counts.duplicates += (in_time - usize::from(!known)) as u64;
+                    let mut other = (!known).then_some(&equal[0]);
+                    if stored != Some(version) && equal[0].sequence < first {
+                        std::mem::swap(&mut first_event, &mut other);
+                    }
+                    note(other, Effect::Conflict);
+                    first = first.min(equal[0].sequence);
                 }
                 for late in &equal[in_time..] {
                     self.note_stale(late, newest);
+                    note(Some(late), Effect::Stale);
                 }
             }
-            accepted += u64::from(first < newer && stored != Some(version));
+            if first_event.is_some() {
+                accepted += 1;
+                note(std::mem::replace(&mut oldest, first_event), Effect::Correction);
+            }
             newer = first;
         }
+        note(oldest, if before.is_none() { Effect::Insert } else { Effect::Correction });
         self.counts.corrections += accepted.saturating_sub(u64::from(before.is_none()));
     }
 
@@ -424,12 +464,13 @@ impl Upsert {
     }
 
     /// Applies events one by one, in arrival order; the key's row after them.
-    fn replay(
+    fn replay<'a>(
         &mut self,
         key: &[u8],
         before: Option<&[u8]>,
-        events: &[Event<'_>],
+        events: &[Event<'a>],
         errors: &mut Vec<ErrorChange>,
+        log: &mut Log<'a>,
     ) -> SqlResult<Option<Vec<u8>>> {
         let mut row: Option<Vec<u8>> = before.map(<[u8]>::to_vec);
         for (at, event) in events.iter().enumerate() {
@@ -493,6 +534,9 @@ impl Upsert {
                     }
                 },
             };
+            if let Some(log) = log.as_mut().filter(|_| effect != Effect::Nothing) {
+                log.push((*event, effect));
+            }
             match effect {
                 Effect::Insert | Effect::Conflict => {}
                 Effect::Nothing => self.counts.duplicates += 1,

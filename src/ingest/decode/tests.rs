@@ -19,6 +19,7 @@ fn table(fields: Vec<Field>, primary_key: Vec<usize>, version: Option<usize>) ->
         version,
         on_conflict: OnConflict::Overwrite,
         append_only: false,
+        history: None,
         connector: None,
     }
 }

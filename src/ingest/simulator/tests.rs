@@ -35,6 +35,7 @@ fn table(stream: Stream) -> TableDef {
         version: None,
         on_conflict: OnConflict::Overwrite,
         append_only: false,
+        history: None,
         connector: None,
     }
 }

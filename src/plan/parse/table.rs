@@ -3,6 +3,10 @@
 //! Rules, beyond PostgreSQL's: key and version columns become NOT NULL; the version column is no key column and has an ordered
 //! type; a table without a key takes no conflict clauses; an append-only table with a key keeps the first row of each key
 //! (`ON CONFLICT DO NOTHING`), since nothing may replace it.
+//!
+//! `WITH (history = 'name')` on a table with a key makes a second relation of that name, read-only: one row per row that arrived
+//! for the table and was no mere duplicate, in all its versions, with [`HISTORY_COLUMNS`] before the table's columns. It is in
+//! memory and grows with everything that arrives, whatever the table itself forgets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,9 +14,9 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::reader::Reader;
+use super::reader::{Reader, check_own_schema};
 use crate::model::error::code;
-use crate::model::{ConnectorDef, Encode, OnConflict, SqlError, SqlResult, TableDef};
+use crate::model::{ConnectorDef, Encode, HISTORY_COLUMNS, OnConflict, SqlError, SqlResult, TableDef};
 use crate::plan::statement::StatementKind;
 use crate::plan::types::{arrow_type, is_version_type, postgres_name};
 
@@ -38,6 +42,7 @@ struct Draft {
     append_only: Option<usize>,
     options: BTreeMap<String, String>,
     with: Option<usize>,
+    history: Option<String>,
     encode: Option<(Encode, usize)>,
 }
 
@@ -65,7 +70,7 @@ pub(super) fn create(reader: &mut Reader, is_source: bool) -> SqlResult<Statemen
     }
     if is_source {
         draft.append_only.get_or_insert(start);
-        if draft.with.is_none() {
+        if !draft.options.contains_key("connector") {
             return Err(missing_connector(reader.here()));
         }
     }
@@ -185,7 +190,8 @@ impl Draft {
             self.append_only.replace(start).is_some()
         } else if reader.accept("with") {
             reader.options(&mut self.options)?;
-            if !self.options.contains_key("connector") {
+            self.history = self.options.remove("history");
+            if !self.options.contains_key("connector") && (self.history.is_none() || !self.options.is_empty()) {
                 return Err(missing_connector(start));
             }
             self.with.replace(start).is_some()
@@ -246,6 +252,7 @@ impl Draft {
             }
         }
         let on_conflict = self.conflict(!primary_key.is_empty(), version)?;
+        let history = self.history(&name, !primary_key.is_empty())?;
         let connector = self.connector()?;
         let fields = self.columns.into_iter().enumerate().map(|(position, column)| {
             let required = primary_key.contains(&position) || version.is_some_and(|(version, _)| version == position);
@@ -258,6 +265,7 @@ impl Draft {
             version: version.map(|(position, _)| position),
             on_conflict,
             append_only: self.append_only.is_some(),
+            history,
             connector,
         })
     }
@@ -318,6 +326,26 @@ impl Draft {
             (_, at) => Err(invalid("an append-only table cannot replace rows", at.unwrap_or(0))
                 .hint("use CREATE TABLE without APPEND ONLY, or ON CONFLICT DO NOTHING")),
         }
+    }
+
+    /// The history's name, if there may be one.
+    fn history(&mut self, table: &str, has_key: bool) -> SqlResult<Option<String>> {
+        let (Some(history), Some(at)) = (self.history.take(), self.with) else { return Ok(None) };
+        if !has_key {
+            return Err(invalid("option \"history\" needs a PRIMARY KEY", at)
+                .detail("a table without a key keeps all its rows")
+                .hint(format!("add PRIMARY KEY (…), or read \"{table}\" itself")));
+        }
+        if history.is_empty() || history == table {
+            let message = format!("a history needs a name of its own, not \"{history}\"");
+            return Err(invalid(message, at).hint(format!("write history = '{table}_history'")));
+        }
+        check_own_schema(&history).map_err(|error| error.at(at))?;
+        if let Some(column) = self.columns.iter().find(|column| HISTORY_COLUMNS.contains(&column.name.as_str())) {
+            let message = format!("column name \"{}\" conflicts with a column of the table's history", column.name);
+            return Err(SqlError::new(code::DUPLICATE_COLUMN, message).hint("give it another name").at(at));
+        }
+        Ok(Some(history))
     }
 
     fn connector(&mut self) -> SqlResult<Option<ConnectorDef>> {

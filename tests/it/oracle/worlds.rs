@@ -28,7 +28,7 @@ const WATCHED: u64 = 50;
 struct Shipped {
     prepared: Prepared,
     batch: Batch,
-    /// Tables and materialized views: what the reference reads.
+    /// Tables, their histories and materialized views: what the reference reads.
     stored: Vec<String>,
     views: Vec<(String, Reference)>,
 }
@@ -41,7 +41,9 @@ impl Shipped {
         let (mut stored, mut plain, mut kept) = (vec![], vec![], vec![]);
         for statement in scripts.iter().flat_map(|script| parse(&script.text).expect("it parses")) {
             match statement.kind {
-                StatementKind::CreateTable { def, .. } => stored.push(def.name.clone()),
+                StatementKind::CreateTable { def, .. } => {
+                    stored.extend([Some(def.name), def.history].into_iter().flatten())
+                }
                 StatementKind::CreateView { name, query, materialized: true, .. } => {
                     stored.push(name.clone());
                     kept.push((name, query.to_string()));

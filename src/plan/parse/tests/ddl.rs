@@ -68,6 +68,12 @@ fn tables_that_contradict_themselves() {
             "create source s (a int primary key, v int) with version column (v) with (connector = 'file')",
             "create source s (a int)",
             "create table t (a int) with (path = 'x')",
+            "create table t (a int) with (history = 'h')",
+            "create table t (a int primary key) with (history = 't')",
+            "create table t (a int primary key) with (history = 'trueup.h')",
+            "create table t (a int primary key) with (history = 'h', path = 'x')",
+            "create table t (a int primary key, trueup_arrival int) with (history = 'h')",
+            "create source s (a int primary key) with (history = 'h')",
             "create table t (a int) with (connector = 'file', path = 'x', PATH = 'y')",
             "create table t (a int) format plain encode json",
             "create table t (a int) with (connector = 'file') format debezium encode json",
@@ -160,6 +166,25 @@ fn tables_that_contradict_themselves() {
               HINT: write WITH (connector = '…', …)
             create table t (a int) with (path = 'x')
               1:24 42P16 option "connector" is missing
+              HINT: write WITH (connector = '…', …)
+            create table t (a int) with (history = 'h')
+              1:24 42P16 option "history" needs a PRIMARY KEY
+              DETAIL: a table without a key keeps all its rows
+              HINT: add PRIMARY KEY (…), or read "t" itself
+            create table t (a int primary key) with (history = 't')
+              1:36 42P16 a history needs a name of its own, not "t"
+              HINT: write history = 't_history'
+            create table t (a int primary key) with (history = 'trueup.h')
+              1:36 42501 permission denied to create "trueup.h"
+              DETAIL: system catalog modifications are currently disallowed
+            create table t (a int primary key) with (history = 'h', path = 'x')
+              1:36 42P16 option "connector" is missing
+              HINT: write WITH (connector = '…', …)
+            create table t (a int primary key, trueup_arrival int) with (history = 'h')
+              1:56 42701 column name "trueup_arrival" conflicts with a column of the table's history
+              HINT: give it another name
+            create source s (a int primary key) with (history = 'h')
+              1:57 42P16 option "connector" is missing
               HINT: write WITH (connector = '…', …)
             create table t (a int) with (connector = 'file', path = 'x', PATH = 'y')
               1:62 42601 option "path" is given twice

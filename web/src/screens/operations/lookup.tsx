@@ -1,4 +1,4 @@
-// One order by its id: its state, and every fact about it. The answer follows the ticks for as long as it is looked at.
+// One order by its id: its state, every fact about it, and all versions as they arrived. The answer follows the ticks for as long as it is looked at.
 import { signal, useComputed, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
@@ -7,7 +7,7 @@ import { LiveQuery, objects, type Outcome } from "../../state/sql";
 import { AsOf } from "../../ui/card";
 import { Table, type Column } from "../../ui/table";
 import type { Row, Value } from "../../state/protocol";
-import { fact_columns, facts_sql, late_columns, late_sql, state_sql, type Fact, type LateVersion } from "./lookup_sql";
+import { fact_columns, facts_sql, history_sql, state_sql, version_columns, type Fact, type Version } from "./lookup_sql";
 
 const wanted = signal("");
 const asking: Outcome = { kind: "asking" };
@@ -82,27 +82,27 @@ function State({ row }: { row: Row }) {
 function Found() {
   const state = useAnswer(state_sql);
   const facts = useAnswer(facts_sql);
-  const late = objects(useAnswer(late_sql)) as unknown as readonly LateVersion[];
+  const versions = objects(useAnswer(history_sql)) as unknown as readonly Version[];
   const refused = [state, facts].find((outcome) => outcome.kind === "refused");
   if (refused?.kind === "refused") return <p class="note missing">{refused.refusal.message}</p>;
   if (state.kind === "asking" || facts.kind === "asking") return <p class="note">{t("loading")}</p>;
   const row = objects(state)[0];
   const rows = objects(facts) as unknown as readonly Fact[];
-  if (!row && rows.length === 0) return <p class="note">{t("not_found", { id: wanted.value })}</p>;
+  if (!row && rows.length === 0 && versions.length === 0) return <p class="note">{t("not_found", { id: wanted.value })}</p>;
   const columns: Column<Fact>[] = fact_columns(format.value);
   return (
     <>
       {row && <State row={row} />}
       <h3>{t("facts")}</h3>
       <Table columns={columns} rows={rows} row_key={(fact) => `${fact.kind} ${fact.id}`} label={t("facts")} />
-      {late.length > 0 && (
+      {versions.length > 0 && (
         <>
-          <h3>{t("late_facts")}</h3>
+          <h3>{t("versions")}</h3>
           <Table
-            columns={late_columns(format.value)}
-            rows={late}
-            row_key={(row, index) => `${row.relation} ${row.key} ${row.version} ${index}`}
-            label={t("late_facts")}
+            columns={version_columns(format.value)}
+            rows={versions}
+            row_key={(version) => String(version.trueup_arrival)}
+            label={t("versions")}
           />
         </>
       )}

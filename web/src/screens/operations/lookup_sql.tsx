@@ -1,6 +1,6 @@
 // The questions behind the order lookup, and how their answers are listed.
 import type { Format } from "../../text/format";
-import { t } from "../../state/settings";
+import { t, word } from "../../state/settings";
 import type { Column } from "../../ui/table";
 import type { Amount, Time } from "../../views";
 
@@ -33,48 +33,35 @@ SELECT * FROM (
 ) AS facts
 ORDER BY at NULLS FIRST, kind, id`;
 
-/** A version of one of the order's facts that came after a newer one. */
-export interface LateVersion {
-  tick: Amount;
-  relation: string;
-  key: string;
+/** One version of something that arrived about the order. */
+export interface Version {
+  trueup_arrival: Amount;
+  trueup_arrival_tick: Amount;
+  trueup_outcome: string;
+  kind: string;
+  id: string;
   version: string;
-  newest_version: string;
+  status: string | null;
+  amount: Amount | null;
 }
 
-/**
- * The late versions known of the order's facts, the newest first. The model's ids are the channel, ":" and the raw table's key, whose
- * columns it joins by "/" or "-"; a line's key begins with its order's.
- */
-export const late_sql = `
-WITH facts AS (
-  SELECT 'order' AS kind, $1 AS id
-  UNION ALL SELECT 'payment', payment_id FROM payments WHERE order_id = $1
-  UNION ALL SELECT 'refund', refund_id FROM refunds WHERE order_id = $1
-  UNION ALL SELECT 'shipment', shipment_id FROM shipments WHERE order_id = $1
-), raw (kind, name) AS (
-  VALUES ('order', 'orders'), ('order', 'items'), ('order', 'trades'), ('order', 'lines'),
-    ('payment', 'payments'), ('payment', 'transactions'), ('payment', 'notifications'),
-    ('refund', 'refunds'), ('refund', 'transactions'), ('refund', 'notifications'), ('shipment', 'shipments')
-), rows_of_order AS (
-  SELECT DISTINCT 'raw_' || split_part(id, ':', 1) || '_' || name AS relation, substr(id, strpos(id, ':') + 1) AS id
-  FROM facts JOIN raw USING (kind)
-), late AS (
-  SELECT *, replace(key, ', ', '/') AS id FROM trueup.stale_versions
-  UNION ALL SELECT *, split_part(key, ', ', 1) FROM trueup.stale_versions
-  UNION ALL SELECT *, split_part(key, ', ', 1) || '-' || split_part(key, ', ', 2) FROM trueup.stale_versions
-)
-SELECT DISTINCT tick, relation, key, version, newest_version
-FROM late JOIN rows_of_order USING (relation, id)
-ORDER BY tick DESC, relation, key, version`;
+/** All that arrived about the order, the late versions too; refused by a server whose dataflows keep no history. */
+export const history_sql = "SELECT * FROM order_history WHERE order_id = $1 ORDER BY trueup_arrival";
 
-export function late_columns(format: Format): Column<LateVersion>[] {
+export function version_columns(format: Format): Column<Version>[] {
   return [
-    { key: "table", title: t("table"), cell: (late) => late.relation },
-    { key: "id", title: t("id"), cell: (late) => <code>{late.key}</code> },
-    { key: "version", title: t("version"), cell: (late) => late.version },
-    { key: "newest", title: t("newest_version"), cell: (late) => late.newest_version },
-    { key: "at", title: t("at"), number: true, cell: (late) => format.time_s(Number(late.tick)) },
+    { key: "arrived", title: t("arrived"), cell: (version) => format.time_s(Number(version.trueup_arrival_tick)) },
+    {
+      key: "outcome",
+      title: t("outcome"),
+      cell: (version) => word("outcome_", version.trueup_outcome),
+      tone: ({ trueup_outcome }) => (["stale", "conflict"].includes(trueup_outcome) ? "warning" : ""),
+    },
+    { key: "kind", title: t("kind"), cell: (version) => version.kind },
+    { key: "status", title: t("status"), cell: (version) => version.status ?? "" },
+    { key: "amount", title: t("amount"), number: true, cell: (version) => version.amount ?? "" },
+    { key: "id", title: t("id"), cell: (version) => <code>{version.id}</code> },
+    { key: "version", title: t("version"), cell: (version) => version.version },
   ];
 }
 
