@@ -4,7 +4,8 @@
 //! (equal to what is stored, or of a key that `DO NOTHING` keeps, or a delete of what is not there); `stale` came after a newer
 //! version, so they are the late versions; `corrections` replaced a stored row; `conflicts` are the rows that lose, now, against
 //! another of their version (`trueup.errors` lists them). NULL is what such a table cannot know: without a key, or without a
-//! version. `operators` counts per worker and name: rows and bytes kept now, rows put out and time taken so far. `stale_versions` holds the newest 1,000 stale rows of each table; `newest_version` is the one they lost against at their tick.
+//! version. `stale_versions` holds the newest 1,000 stale rows of each table; `newest_version` is the one they lost against at their tick.
+//! `operators` adds up per worker and operator name: rows and bytes kept now, rows put out and time taken so far.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
