@@ -150,7 +150,8 @@ test("every operator says what it keeps, how much passes it, and since when noth
   const cells = card(page, "details").locator("tr", { hasText: "Reduce by" }).first().locator("td");
   await expect(cells).toHaveCount(6);
   const updates = async () => {
-    await server.sql("INSERT INTO moved VALUES (1, 7), (2, 7), (3, 8); DELETE FROM moved");
+    await server.sql("INSERT INTO moved VALUES (1, 7), (2, 7), (3, 8)");
+    await server.sql("DELETE FROM moved");
     return Number.parseFloat(await cells.nth(3).innerText());
   };
   await expect.poll(updates, { timeout: 20_000 }).toBeGreaterThan(0);
