@@ -39,7 +39,7 @@ const OTHER: &str = "other";
 const PLUMBING: [&str; 8] = ["Bad", "Concatenate", "Errors", "Flatten", "Import", "Input", "Split", "Tap"];
 
 /// A worker's operators, by timely's number.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Profile(Rc<RefCell<State>>);
 
 #[derive(Default)]

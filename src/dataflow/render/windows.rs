@@ -71,13 +71,13 @@ impl Windows {
         // Per row its partition.
         let numbers: Vec<usize> =
             partitions.iter().enumerate().flat_map(|(at, range)| std::iter::repeat_n(at, range.len())).collect();
+        let spread = UInt64Array::from_iter_values(numbers.iter().map(|at| *at as u64));
         let mut columns = all.columns().to_vec();
         for (function, kind) in &self.functions {
             columns.push(match (kind, aggregate(function.as_ref())) {
                 (Kind::Whole, Some(aggregate)) => {
                     let values = function.evaluate_args(&all)?;
-                    let indices = UInt64Array::from_iter_values(numbers.iter().map(|at| *at as u64));
-                    take(&per_partition(aggregate, &values, &partitions, &numbers)?, &indices, None)?
+                    take(&per_partition(aggregate, &values, &partitions, &numbers)?, &spread, None)?
                 }
                 (Kind::SoFar, Some(aggregate)) => so_far(aggregate, &function.evaluate_args(&all)?, &partitions)?,
                 _ => Arc::new(UInt64Array::from_iter_values(partitions.iter().flat_map(|r| 1..=r.len() as u64))),
