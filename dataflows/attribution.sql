@@ -75,30 +75,37 @@ SELECT order_id, paid_cny AS gross, net_cny AS net, CAST(CASE WHEN is_kept THEN 
 FROM order_money
 WHERE is_moved AND fx_rate IS NOT NULL;
 
--- Per look-back each click's place among those in it, the weights up to it and all of them.
-CREATE VIEW placed_clicks AS
+-- A look-back's clicks are the order's newest ones: look-backs that hold equally many hold the same, and share one path. One row per
+-- click and path: its place there, the weights up to it and all of them; of the three days those that are not NULL share this path.
+CREATE VIEW path_clicks AS
 SELECT
-    order_id, lookback_days, touchpoint_id, campaign_id, buyer_id, clicked_at, placed_at, is_first_order, gross, net, kept, weight,
-    position - (all_touches - touches) AS position, touches, weight_to - (all_weights - weights) AS weight_to, weights
+    order_id, short_days, middle_days, long_days, touchpoint_id, campaign_id, clicked_at, placed_at, is_first_order, gross, net, kept,
+    weight, position - (all_touches - touches) AS position, touches, weight_to - (all_weights - weights) AS weight_to, weights
 FROM (
     SELECT
-        order_id, lookback_days, touchpoint_id, campaign_id, buyer_id, clicked_at, placed_at, is_first_order, gross, net, kept, weight,
-        position, weight_to, touches AS all_touches, weights AS all_weights,
-        CASE lookback_days WHEN short_days THEN short_touches WHEN middle_days THEN middle_touches ELSE touches END AS touches,
-        CASE lookback_days WHEN short_days THEN short_weights WHEN middle_days THEN middle_weights ELSE weights END AS weights
+        order_id, touchpoint_id, campaign_id, clicked_at, placed_at, is_first_order, gross, net, kept, weight, position, weight_to,
+        touches, all_touches, all_weights,
+        CASE WHEN touches = short_touches THEN short_days END AS short_days,
+        CASE WHEN touches = middle_touches THEN middle_days END AS middle_days,
+        CASE WHEN touches = all_touches THEN long_days END AS long_days,
+        CASE touches WHEN short_touches THEN short_weights WHEN middle_touches THEN middle_weights ELSE all_weights END AS weights
     FROM (
-        SELECT c.*, v.gross, v.net, v.kept, UNNEST(array_distinct(make_array(c.short_days, c.middle_days, c.long_days))) AS lookback_days
+        SELECT
+            c.order_id, c.touchpoint_id, c.campaign_id, c.clicked_at, c.placed_at, c.is_first_order, c.short_days, c.middle_days,
+            c.long_days, c.weight, c.position, c.weight_to, c.short_touches, c.middle_touches, c.touches AS all_touches,
+            c.short_weights, c.middle_weights, c.weights AS all_weights, v.gross, v.net, v.kept,
+            UNNEST(array_distinct(make_array(c.short_touches, c.middle_touches, c.touches))) AS touches
         FROM attribution_clicks AS c
         LEFT JOIN order_values AS v ON v.order_id = c.order_id
-    ) AS lookbacks
-) AS of_lookback
+    ) AS counted
+) AS of_path
 WHERE position > all_touches - touches;
 
 -- Each click's share of its order as the share up to it, less the share before it.
-CREATE VIEW attribution_paths AS
+CREATE VIEW path_shares AS
 SELECT
-    order_id, lookback_days, touchpoint_id, campaign_id, buyer_id, clicked_at, placed_at, position, touches, is_first_order,
-    gross, net, kept,
+    order_id, short_days, middle_days, long_days, touchpoint_id, campaign_id, clicked_at, placed_at, position, touches,
+    is_first_order, gross, net, kept,
     CAST(CAST(position - 1 AS DOUBLE PRECISION) / touches AS DECIMAL(11, 10)) AS linear_from,
     CAST(CAST(position AS DOUBLE PRECISION) / touches AS DECIMAL(11, 10)) AS linear_to,
     CAST(CAST(weight_to - weight AS DOUBLE PRECISION) / CAST(weights AS DOUBLE PRECISION) AS DECIMAL(11, 10)) AS decay_from,
@@ -113,13 +120,13 @@ SELECT
         WHEN touches = 2 THEN 0.5
         ELSE 0.4 + 0.2 * (position - 1) / (touches - 2)
     END AS DECIMAL(11, 10)) AS position_to
-FROM placed_clicks;
+FROM path_clicks;
 
--- The parts of each order's gross (paid), net, and of the order itself (a kept one is 1, in millionths). Worked out when read: only the
--- sums in attribution_daily are kept.
-CREATE VIEW attribution_credits AS
+-- The parts of each order's gross (paid), net, and of the order itself (a kept one is 1, in millionths).
+CREATE VIEW path_credits AS
 SELECT
-    order_id, lookback_days, touchpoint_id, campaign_id, position, touches, clicked_at, placed_at, is_first_order, gross, net, kept,
+    order_id, short_days, middle_days, long_days, touchpoint_id, campaign_id, position, touches, clicked_at, placed_at, is_first_order,
+    gross, net, kept,
     CAST(CASE WHEN position = touches THEN gross ELSE 0 END AS DECIMAL(18, 2)) AS gross_last_click,
     CAST(CASE WHEN position = 1 THEN gross ELSE 0 END AS DECIMAL(18, 2)) AS gross_first_click,
     CAST(ROUND(gross * linear_to, 2) - ROUND(gross * linear_from, 2) AS DECIMAL(18, 2)) AS gross_linear,
@@ -135,8 +142,19 @@ SELECT
     CAST(ROUND(kept * linear_to, 6) - ROUND(kept * linear_from, 6) AS DECIMAL(18, 6)) AS kept_linear,
     CAST(ROUND(kept * decay_to, 6) - ROUND(kept * decay_from, 6) AS DECIMAL(18, 6)) AS kept_time_decay,
     CAST(ROUND(kept * position_to, 6) - ROUND(kept * position_from, 6) AS DECIMAL(18, 6)) AS kept_position_based
-FROM attribution_paths
+FROM path_shares
 WHERE gross IS NOT NULL;
+
+-- The same by look-back, worked out when read: only the sums in attribution_cells are kept.
+CREATE VIEW attribution_paths AS
+SELECT *
+FROM (SELECT *, UNNEST(array_distinct(make_array(short_days, middle_days, long_days))) AS lookback_days FROM path_shares) AS lookbacks
+WHERE lookback_days IS NOT NULL;
+
+CREATE VIEW attribution_credits AS
+SELECT *
+FROM (SELECT *, UNNEST(array_distinct(make_array(short_days, middle_days, long_days))) AS lookback_days FROM path_credits) AS lookbacks
+WHERE lookback_days IS NOT NULL;
 
 -- All parts of all orders that moved money, '(none)' too: per order and look-back they add up to the order's net value.
 CREATE VIEW attribution_order_credits AS

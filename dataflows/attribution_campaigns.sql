@@ -6,25 +6,34 @@
 -- buyer's first. roas = net / spend, cac = spend / new_customers, gross_roas as if nothing had gone back; NULL without spend.
 -- '(none)', what no click earned, is all orders less what is credited, by conversion day on both axes.
 
--- Days are added up with all models in one row, which is taken apart at the very end.
+-- Orders and their clicks meet in few pairs of days: both date axes and all look-backs are made of these sums. All models stand in one row,
+-- which is taken apart at the very end.
 CREATE MATERIALIZED VIEW attribution_cells AS
 SELECT
-    lookback_days, date_axis, day, campaign_id,
+    short_days, middle_days, long_days, CAST(clicked_at AS DATE) AS click_day, CAST(placed_at AS DATE) AS order_day, campaign_id, is_first_order,
     SUM(gross_last_click) AS gross_last_click, SUM(gross_first_click) AS gross_first_click, SUM(gross_linear) AS gross_linear,
     SUM(gross_time_decay) AS gross_time_decay, SUM(gross_position_based) AS gross_position_based, SUM(last_click) AS last_click,
     SUM(first_click) AS first_click, SUM(linear) AS linear, SUM(time_decay) AS time_decay, SUM(position_based) AS position_based,
     SUM(kept_last_click) AS kept_last_click, SUM(kept_first_click) AS kept_first_click, SUM(kept_linear) AS kept_linear,
-    SUM(kept_time_decay) AS kept_time_decay, SUM(kept_position_based) AS kept_position_based,
-    COALESCE(SUM(kept_last_click) FILTER (WHERE is_first_order), 0) AS new_last_click,
-    COALESCE(SUM(kept_first_click) FILTER (WHERE is_first_order), 0) AS new_first_click,
-    COALESCE(SUM(kept_linear) FILTER (WHERE is_first_order), 0) AS new_linear,
-    COALESCE(SUM(kept_time_decay) FILTER (WHERE is_first_order), 0) AS new_time_decay,
-    COALESCE(SUM(kept_position_based) FILTER (WHERE is_first_order), 0) AS new_position_based
+    SUM(kept_time_decay) AS kept_time_decay, SUM(kept_position_based) AS kept_position_based
+FROM path_credits
+GROUP BY short_days, middle_days, long_days, CAST(clicked_at AS DATE), CAST(placed_at AS DATE), campaign_id, is_first_order;
+
+CREATE VIEW attribution_days AS
+SELECT
+    lookback_days, date_axis, CASE date_axis WHEN 'click' THEN click_day ELSE order_day END AS day, campaign_id,
+    gross_last_click, gross_first_click, gross_linear, gross_time_decay, gross_position_based, last_click, first_click, linear,
+    time_decay, position_based, kept_last_click, kept_first_click, kept_linear, kept_time_decay, kept_position_based,
+    CASE WHEN is_first_order THEN kept_last_click ELSE 0 END AS new_last_click,
+    CASE WHEN is_first_order THEN kept_first_click ELSE 0 END AS new_first_click,
+    CASE WHEN is_first_order THEN kept_linear ELSE 0 END AS new_linear,
+    CASE WHEN is_first_order THEN kept_time_decay ELSE 0 END AS new_time_decay,
+    CASE WHEN is_first_order THEN kept_position_based ELSE 0 END AS new_position_based
 FROM (
-    SELECT *, CAST(CASE date_axis WHEN 'click' THEN clicked_at ELSE placed_at END AS DATE) AS day
-    FROM (SELECT *, UNNEST(['click', 'conversion']) AS date_axis FROM attribution_credits) AS axes
-) AS dated
-GROUP BY lookback_days, date_axis, day, campaign_id;
+    SELECT *, UNNEST(['click', 'conversion']) AS date_axis
+    FROM (SELECT *, UNNEST(array_distinct(make_array(short_days, middle_days, long_days))) AS lookback_days FROM attribution_cells) AS lookbacks
+    WHERE lookback_days IS NOT NULL
+) AS axes;
 
 CREATE VIEW order_days AS
 SELECT CAST(minute AS DATE) AS day, SUM(paid) AS gross, SUM(paid) - SUM(refunded) AS net, SUM(kept_orders) AS conversions
@@ -40,7 +49,7 @@ FROM (
     CROSS JOIN attribution_settings AS s
     UNION ALL
     SELECT lookback_days, day, -gross_last_click, -last_click, -kept_last_click
-    FROM attribution_cells
+    FROM attribution_days
     WHERE date_axis = 'conversion'
 ) AS parts
 GROUP BY lookback_days, day;
@@ -70,7 +79,7 @@ FROM (
         time_decay, position_based, kept_last_click, kept_first_click, kept_linear, kept_time_decay, kept_position_based, new_last_click,
         new_first_click, new_linear, new_time_decay, new_position_based,
         CAST(0 AS DECIMAL(18, 2)) AS spend
-    FROM attribution_cells
+    FROM attribution_days
     UNION ALL
     SELECT
         lookback_days, UNNEST(['click', 'conversion']) AS date_axis, day, '(none)',

@@ -69,6 +69,21 @@ EXPECT SELECT first_order_at, last_order_at, gross, refunded, average_order_valu
 {"first_order_at": "2026-01-11 00:00:00+00", "last_order_at": "2026-09-20 00:00:00+00", "gross": 100, "refunded": 10, "average_order_value": 50, "refunded_orders": 1}
 EXPECT SELECT segment, buyers, lifetime_value FROM customer_segments WHERE segment = 'champion';
 {"segment": "champion", "buyers": 1, "lifetime_value": 5}
+TICK
+GIVEN settings
+{"name": "segment_champion_orders", "value": 6}
+{"name": "segment_fresh_days", "value": 400}
+{"name": "segment_loyal_days", "value": 51}
+{"name": "segment_lapsed_days", "value": 500}
+EXPECT SELECT segment, buyers, lifetime_value FROM customer_segments ORDER BY segment;
+{"segment": "at_risk", "buyers": 2, "lifetime_value": 150}
+{"segment": "loyal", "buyers": 1, "lifetime_value": 5}
+{"segment": "new", "buyers": 2, "lifetime_value": 100}
+{"segment": "prospect", "buyers": 1, "lifetime_value": 0}
+{"segment": "returner", "buyers": 1, "lifetime_value": 0}
+EXPECT SELECT buyer_id FROM customer_profile WHERE segment = 'at_risk' ORDER BY buyer_id;
+{"buyer_id": "lapsed"}
+{"buyer_id": "loyal"}
 
 -- test: anomalies of an order leave with their facts
 GIVEN orders
