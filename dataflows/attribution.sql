@@ -7,7 +7,7 @@
 -- Three look-backs (1, 7, 30 days) stand side by side, the half-life is 7 days; rows of `settings` change them: lookback_short_days,
 -- lookback_middle_days, lookback_long_days, half_life_days. Clicks older than the long look-back are not looked at; equal ones are one.
 -- The parts always add up to the value, to the cent: a click gets round(value × share up to and with it) − round(value × share before it),
--- and the share up to the last click is exactly 1. A refund, however late, changes the value and with it every part.
+-- in whole cents (of a yuan), and the share up to the last click is exactly 1. A refund, however late, changes the value and with it every part.
 -- Orders without a click in the look-back are earned by '(none)'. Spend is what platforms last restated, in CNY by its day's rate.
 
 CREATE VIEW attribution_settings AS
@@ -39,10 +39,10 @@ SELECT
 FROM orders AS o
 JOIN buyer_settings AS b ON b.buyer_id = o.buyer_id;
 
--- The clicks within the long look-back. Their weight in time_decay is a decimal: its sums are exact, so one share ends where the next
+-- The clicks within the long look-back. Their weight in time_decay is a whole number: its sums are exact, so one share ends where the next
 -- begins.
 CREATE VIEW order_clicks AS
-SELECT *, CAST(GREATEST(POWER(0.5, age_s / (86400 * half_life_days)), 1e-15) AS DECIMAL(17, 16)) AS weight
+SELECT *, CAST(GREATEST(ROUND(1e12 * POWER(0.5, age_s / (86400 * half_life_days))), 1) AS BIGINT) AS weight
 FROM (
     SELECT o.*, t.touchpoint_id, t.campaign_id, t.at AS clicked_at, EXTRACT(EPOCH FROM o.placed_at) - EXTRACT(EPOCH FROM t.at) AS age_s
     FROM buyer_orders AS o
@@ -69,9 +69,11 @@ WINDOW
     so_far AS (PARTITION BY order_id ORDER BY clicked_at, touchpoint_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
     whole AS (PARTITION BY order_id ORDER BY clicked_at, touchpoint_id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING);
 
--- What orders that moved money are worth; kept is 1 or 0.
+-- What orders that moved money are worth, in cents; kept is a million or 0.
 CREATE VIEW order_values AS
-SELECT order_id, paid_cny AS gross, net_cny AS net, CAST(CASE WHEN is_kept THEN 1 ELSE 0 END AS DECIMAL(7, 6)) AS kept
+SELECT
+    order_id, CAST(paid_cny * 100 AS BIGINT) AS gross, CAST(net_cny * 100 AS BIGINT) AS net,
+    CAST(CASE WHEN is_kept THEN 1000000 ELSE 0 END AS BIGINT) AS kept
 FROM order_money
 WHERE is_moved AND fx_rate IS NOT NULL;
 
@@ -106,42 +108,42 @@ CREATE VIEW path_shares AS
 SELECT
     order_id, short_days, middle_days, long_days, touchpoint_id, campaign_id, clicked_at, placed_at, position, touches,
     is_first_order, gross, net, kept,
-    CAST(CAST(position - 1 AS DOUBLE PRECISION) / touches AS DECIMAL(11, 10)) AS linear_from,
-    CAST(CAST(position AS DOUBLE PRECISION) / touches AS DECIMAL(11, 10)) AS linear_to,
-    CAST(CAST(weight_to - weight AS DOUBLE PRECISION) / CAST(weights AS DOUBLE PRECISION) AS DECIMAL(11, 10)) AS decay_from,
-    CAST(CAST(weight_to AS DOUBLE PRECISION) / CAST(weights AS DOUBLE PRECISION) AS DECIMAL(11, 10)) AS decay_to,
-    CAST(CASE
+    CAST(position - 1 AS DOUBLE PRECISION) / touches AS linear_from,
+    CAST(position AS DOUBLE PRECISION) / touches AS linear_to,
+    CAST(weight_to - weight AS DOUBLE PRECISION) / weights AS decay_from,
+    CAST(weight_to AS DOUBLE PRECISION) / weights AS decay_to,
+    CASE
         WHEN position = 1 THEN 0
         WHEN touches = 2 THEN 0.5
-        ELSE 0.4 + 0.2 * (position - 2) / (touches - 2)
-    END AS DECIMAL(11, 10)) AS position_from,
-    CAST(CASE
+        ELSE 0.4 + 0.2 * CAST(position - 2 AS DOUBLE PRECISION) / (touches - 2)
+    END AS position_from,
+    CASE
         WHEN position = touches THEN 1
         WHEN touches = 2 THEN 0.5
-        ELSE 0.4 + 0.2 * (position - 1) / (touches - 2)
-    END AS DECIMAL(11, 10)) AS position_to
+        ELSE 0.4 + 0.2 * CAST(position - 1 AS DOUBLE PRECISION) / (touches - 2)
+    END AS position_to
 FROM path_clicks;
 
--- The parts of each order's gross (paid), net, and of the order itself (a kept one is 1, in millionths).
+-- The parts of each order's gross (paid) and net, in cents, and of the order itself, in millionths.
 CREATE VIEW path_credits AS
 SELECT
     order_id, short_days, middle_days, long_days, touchpoint_id, campaign_id, position, touches, clicked_at, placed_at, is_first_order,
     gross, net, kept,
-    CAST(CASE WHEN position = touches THEN gross ELSE 0 END AS DECIMAL(18, 2)) AS gross_last_click,
-    CAST(CASE WHEN position = 1 THEN gross ELSE 0 END AS DECIMAL(18, 2)) AS gross_first_click,
-    CAST(ROUND(gross * linear_to, 2) - ROUND(gross * linear_from, 2) AS DECIMAL(18, 2)) AS gross_linear,
-    CAST(ROUND(gross * decay_to, 2) - ROUND(gross * decay_from, 2) AS DECIMAL(18, 2)) AS gross_time_decay,
-    CAST(ROUND(gross * position_to, 2) - ROUND(gross * position_from, 2) AS DECIMAL(18, 2)) AS gross_position_based,
-    CAST(CASE WHEN position = touches THEN net ELSE 0 END AS DECIMAL(18, 2)) AS last_click,
-    CAST(CASE WHEN position = 1 THEN net ELSE 0 END AS DECIMAL(18, 2)) AS first_click,
-    CAST(ROUND(net * linear_to, 2) - ROUND(net * linear_from, 2) AS DECIMAL(18, 2)) AS linear,
-    CAST(ROUND(net * decay_to, 2) - ROUND(net * decay_from, 2) AS DECIMAL(18, 2)) AS time_decay,
-    CAST(ROUND(net * position_to, 2) - ROUND(net * position_from, 2) AS DECIMAL(18, 2)) AS position_based,
-    CAST(CASE WHEN position = touches THEN kept ELSE 0 END AS DECIMAL(18, 6)) AS kept_last_click,
-    CAST(CASE WHEN position = 1 THEN kept ELSE 0 END AS DECIMAL(18, 6)) AS kept_first_click,
-    CAST(ROUND(kept * linear_to, 6) - ROUND(kept * linear_from, 6) AS DECIMAL(18, 6)) AS kept_linear,
-    CAST(ROUND(kept * decay_to, 6) - ROUND(kept * decay_from, 6) AS DECIMAL(18, 6)) AS kept_time_decay,
-    CAST(ROUND(kept * position_to, 6) - ROUND(kept * position_from, 6) AS DECIMAL(18, 6)) AS kept_position_based
+    CASE WHEN position = touches THEN gross ELSE 0 END AS gross_last_click,
+    CASE WHEN position = 1 THEN gross ELSE 0 END AS gross_first_click,
+    CAST(ROUND(gross * linear_to) - ROUND(gross * linear_from) AS BIGINT) AS gross_linear,
+    CAST(ROUND(gross * decay_to) - ROUND(gross * decay_from) AS BIGINT) AS gross_time_decay,
+    CAST(ROUND(gross * position_to) - ROUND(gross * position_from) AS BIGINT) AS gross_position_based,
+    CASE WHEN position = touches THEN net ELSE 0 END AS last_click,
+    CASE WHEN position = 1 THEN net ELSE 0 END AS first_click,
+    CAST(ROUND(net * linear_to) - ROUND(net * linear_from) AS BIGINT) AS linear,
+    CAST(ROUND(net * decay_to) - ROUND(net * decay_from) AS BIGINT) AS time_decay,
+    CAST(ROUND(net * position_to) - ROUND(net * position_from) AS BIGINT) AS position_based,
+    CASE WHEN position = touches THEN kept ELSE 0 END AS kept_last_click,
+    CASE WHEN position = 1 THEN kept ELSE 0 END AS kept_first_click,
+    CAST(ROUND(kept * linear_to) - ROUND(kept * linear_from) AS BIGINT) AS kept_linear,
+    CAST(ROUND(kept * decay_to) - ROUND(kept * decay_from) AS BIGINT) AS kept_time_decay,
+    CAST(ROUND(kept * position_to) - ROUND(kept * position_from) AS BIGINT) AS kept_position_based
 FROM path_shares
 WHERE gross IS NOT NULL;
 
@@ -152,7 +154,18 @@ FROM (SELECT *, UNNEST(array_distinct(make_array(short_days, middle_days, long_d
 WHERE lookback_days IS NOT NULL;
 
 CREATE VIEW attribution_credits AS
-SELECT *
+SELECT
+    order_id, lookback_days, touchpoint_id, campaign_id, position, touches, clicked_at, placed_at, is_first_order,
+    CAST(gross_last_click * 0.01 AS DECIMAL(18, 2)) AS gross_last_click,
+    CAST(gross_first_click * 0.01 AS DECIMAL(18, 2)) AS gross_first_click, CAST(gross_linear * 0.01 AS DECIMAL(18, 2)) AS gross_linear,
+    CAST(gross_time_decay * 0.01 AS DECIMAL(18, 2)) AS gross_time_decay,
+    CAST(gross_position_based * 0.01 AS DECIMAL(18, 2)) AS gross_position_based, CAST(last_click * 0.01 AS DECIMAL(18, 2)) AS last_click,
+    CAST(first_click * 0.01 AS DECIMAL(18, 2)) AS first_click, CAST(linear * 0.01 AS DECIMAL(18, 2)) AS linear,
+    CAST(time_decay * 0.01 AS DECIMAL(18, 2)) AS time_decay, CAST(position_based * 0.01 AS DECIMAL(18, 2)) AS position_based,
+    CAST(kept_last_click * 0.000001 AS DECIMAL(18, 6)) AS kept_last_click,
+    CAST(kept_first_click * 0.000001 AS DECIMAL(18, 6)) AS kept_first_click,
+    CAST(kept_linear * 0.000001 AS DECIMAL(18, 6)) AS kept_linear, CAST(kept_time_decay * 0.000001 AS DECIMAL(18, 6)) AS kept_time_decay,
+    CAST(kept_position_based * 0.000001 AS DECIMAL(18, 6)) AS kept_position_based
 FROM (SELECT *, UNNEST(array_distinct(make_array(short_days, middle_days, long_days))) AS lookback_days FROM path_credits) AS lookbacks
 WHERE lookback_days IS NOT NULL;
 
@@ -161,9 +174,9 @@ CREATE VIEW attribution_order_credits AS
 SELECT order_id, lookback_days, touchpoint_id, campaign_id, last_click, first_click, linear, time_decay, position_based
 FROM attribution_credits
 UNION ALL
-SELECT o.order_id, o.lookback_days, NULL, '(none)', o.net, o.net, o.net, o.net, o.net
+SELECT o.order_id, o.lookback_days, NULL, '(none)', o.net_cny, o.net_cny, o.net_cny, o.net_cny, o.net_cny
 FROM (
-    SELECT v.order_id, v.net, UNNEST(array_distinct(make_array(s.short_days, s.middle_days, s.long_days))) AS lookback_days
+    SELECT v.order_id, CAST(v.net * 0.01 AS DECIMAL(18, 2)) AS net_cny, UNNEST(array_distinct(make_array(s.short_days, s.middle_days, s.long_days))) AS lookback_days
     FROM order_values AS v
     CROSS JOIN attribution_settings AS s
 ) AS o

@@ -7,7 +7,7 @@
 -- '(none)', what no click earned, is all orders less what is credited, by conversion day on both axes.
 
 -- Orders and their clicks meet in few pairs of days: both date axes and all look-backs are made of these sums. All models stand in one row,
--- which is taken apart at the very end.
+-- which is taken apart at the very end; money is in cents and orders are in millionths until then, as in path_credits.
 CREATE MATERIALIZED VIEW attribution_cells AS
 SELECT
     short_days, middle_days, long_days, CAST(clicked_at AS DATE) AS click_day, CAST(placed_at AS DATE) AS order_day, campaign_id, is_first_order,
@@ -36,7 +36,9 @@ FROM (
 ) AS axes;
 
 CREATE VIEW order_days AS
-SELECT CAST(minute AS DATE) AS day, SUM(paid) AS gross, SUM(paid) - SUM(refunded) AS net, SUM(kept_orders) AS conversions
+SELECT
+    CAST(minute AS DATE) AS day, CAST(SUM(paid) * 100 AS BIGINT) AS gross, CAST((SUM(paid) - SUM(refunded)) * 100 AS BIGINT) AS net,
+    SUM(kept_orders) * 1000000 AS conversions
 FROM sale_cells
 GROUP BY CAST(minute AS DATE);
 
@@ -54,11 +56,11 @@ FROM (
 ) AS parts
 GROUP BY lookback_days, day;
 
--- Spend in CNY; while a day's rate is missing its spend is NULL and not counted.
+-- Spend in cents of a yuan; while a day's rate is missing its spend is NULL and not counted.
 CREATE VIEW spend_cny AS
 SELECT
     s.campaign_id, s.day,
-    CASE WHEN s.currency = 'CNY' THEN s.spend ELSE CAST(ROUND(s.spend * f.rate, 2) AS DECIMAL(18, 2)) END AS spend
+    CAST(CASE WHEN s.currency = 'CNY' THEN s.spend ELSE ROUND(s.spend * f.rate, 2) END * 100 AS BIGINT) AS spend
 FROM ad_spend AS s
 LEFT JOIN fx_rates AS f ON f.currency = s.currency AND f.day = s.day;
 
@@ -78,7 +80,7 @@ FROM (
         gross_last_click, gross_first_click, gross_linear, gross_time_decay, gross_position_based, last_click, first_click, linear,
         time_decay, position_based, kept_last_click, kept_first_click, kept_linear, kept_time_decay, kept_position_based, new_last_click,
         new_first_click, new_linear, new_time_decay, new_position_based,
-        CAST(0 AS DECIMAL(18, 2)) AS spend
+        0 AS spend
     FROM attribution_days
     UNION ALL
     SELECT
@@ -120,11 +122,11 @@ FROM (
 CREATE MATERIALIZED VIEW attribution_daily AS
 SELECT
     lookback_days, date_axis, model, day, campaign_id, name, platform,
-    CAST(gross AS DECIMAL(18, 2)) AS gross, CAST(net AS DECIMAL(18, 2)) AS net,
-    CAST(gross - net AS DECIMAL(18, 2)) AS refunded, CAST(conversions AS DECIMAL(18, 6)) AS conversions,
-    CAST(new_customers AS DECIMAL(18, 6)) AS new_customers, CAST(spend AS DECIMAL(18, 2)) AS spend,
-    CAST(net AS DOUBLE PRECISION) / NULLIF(CAST(spend AS DOUBLE PRECISION), 0) AS roas,
-    CASE WHEN spend > 0 THEN CAST(spend AS DOUBLE PRECISION) / NULLIF(CAST(new_customers AS DOUBLE PRECISION), 0) END AS cac
+    CAST(gross * 0.01 AS DECIMAL(18, 2)) AS gross, CAST(net * 0.01 AS DECIMAL(18, 2)) AS net,
+    CAST((gross - net) * 0.01 AS DECIMAL(18, 2)) AS refunded, CAST(conversions * 0.000001 AS DECIMAL(18, 6)) AS conversions,
+    CAST(new_customers * 0.000001 AS DECIMAL(18, 6)) AS new_customers, CAST(spend * 0.01 AS DECIMAL(18, 2)) AS spend,
+    CAST(net AS DOUBLE PRECISION) / NULLIF(spend, 0) AS roas,
+    CASE WHEN spend > 0 THEN CAST(spend AS DOUBLE PRECISION) * 10000 / NULLIF(new_customers, 0) END AS cac
 FROM attribution_models;
 
 -- All days together; `rank` by net within a look-back and model, '(none)' outside the ranking.

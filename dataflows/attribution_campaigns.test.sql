@@ -5,8 +5,8 @@ GIVEN campaigns
 
 -- test: the same credit by the day of the click and by the day of the order
 GIVEN path_credits
-{"order_id": "o1", "middle_days": 7, "campaign_id": "a", "clicked_at": "2026-11-09 23:59:59+00", "placed_at": "2026-11-11 00:00:00+00", "is_first_order": true, "gross_linear": 30, "linear": 20, "kept_linear": 0.5}
-{"order_id": "o1", "middle_days": 7, "campaign_id": "a", "clicked_at": "2026-11-10 00:00:00+00", "placed_at": "2026-11-11 00:00:00+00", "is_first_order": true, "gross_linear": 30, "linear": 20, "kept_linear": 0.5}
+{"order_id": "o1", "middle_days": 7, "campaign_id": "a", "clicked_at": "2026-11-09 23:59:59+00", "placed_at": "2026-11-11 00:00:00+00", "is_first_order": true, "gross_linear": 3000, "linear": 2000, "kept_linear": 500000}
+{"order_id": "o1", "middle_days": 7, "campaign_id": "a", "clicked_at": "2026-11-10 00:00:00+00", "placed_at": "2026-11-11 00:00:00+00", "is_first_order": true, "gross_linear": 3000, "linear": 2000, "kept_linear": 500000}
 GIVEN ad_spend
 {"campaign_id": "a", "day": "2026-11-10", "version": 1, "currency": "CNY", "spend": 10, "impressions": 100, "clicks": 3}
 EXPECT SELECT date_axis, day, name, platform, gross, net, refunded, conversions, new_customers, spend, roas, cac FROM attribution_daily WHERE model = 'linear' AND lookback_days = 7 AND campaign_id = 'a' ORDER BY date_axis, day;
