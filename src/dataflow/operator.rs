@@ -5,6 +5,9 @@
 //! Messages of a tick are stamped with the frontier before it, not with the tick: frontiers step from tick to tick at once.
 //! The assumption is asserted where a frontier moves.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use timely::Container;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
@@ -13,6 +16,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::frontier::MutableAntichain;
+use timely::progress::operate::FrontierInterest;
 
 use super::profile::Yielded;
 use super::reading::Spans;
@@ -22,8 +26,9 @@ use crate::model::{Changes, Diff, RowBuf, Tick};
 /// Rows on an edge.
 pub(crate) type RowStream<'s> = Stream<'s, Tick, Vec<Changes>>;
 
-/// Errors on an edge.
-pub(crate) type ErrorStream<'s> = Stream<'s, Tick, Vec<ErrorChange>>;
+/// Errors of an operator that wait to be listed. They go no way of their own through the dataflow: once rows of an operator have passed a
+/// tick everywhere behind it, its errors of the tick are here.
+pub(crate) type Errors = Rc<RefCell<Vec<ErrorChange>>>;
 
 /// An error row that appears (+1) or leaves (−1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -75,32 +80,32 @@ pub(crate) fn at_once<'s, C: Container>(
     input: Stream<'s, Tick, C>,
     name: &str,
     mut logic: impl FnMut(&mut C, &mut Out) + 'static,
-) -> (RowStream<'s>, ErrorStream<'s>) {
+) -> (RowStream<'s>, Errors) {
     let scope = input.scope();
     let mut builder = OperatorBuilder::new(name.to_string(), scope);
     let yielded = Yielded::new(&scope, builder.global());
     let mut input = builder.new_input(input, Pipeline);
     let (rows, row_stream) = builder.new_output();
-    let (errors, error_stream) = builder.new_output();
     let mut rows = OutputBuilder::<_, CapacityContainerBuilder<Vec<Changes>>>::from(rows);
-    let mut errors = OutputBuilder::<_, CapacityContainerBuilder<Vec<ErrorChange>>>::from(errors);
+    // What has no tick to wait for need not hear of ticks.
+    builder.set_notify_for(0, FrontierInterest::Never);
+    let errors = Errors::default();
+    let failed = Rc::clone(&errors);
     builder.build(move |_capabilities| {
         let mut out = Out::default();
         move |_frontiers| {
-            let (mut rows, mut errors) = (rows.activate(), errors.activate());
+            let mut rows = rows.activate();
             input.for_each(|capability, data| {
                 logic(data, &mut out);
                 yielded.count(&out.rows);
                 if !out.rows.is_empty() {
                     rows.session(&capability.retain_stamp(0)).give_iterator(out.rows.drain(..));
                 }
-                if !out.errors.is_empty() {
-                    errors.session(&capability.retain_stamp(1)).give_iterator(out.errors.drain(..));
-                }
+                failed.borrow_mut().append(&mut out.errors);
             });
         }
     });
-    (row_stream, error_stream)
+    (row_stream, errors)
 }
 
 /// Follows an operator's input frontiers and says when a tick is complete.
@@ -134,14 +139,14 @@ pub(crate) fn on_tick<'s, C: Container + Default, P: ParallelizationContract<Tic
     pact: P,
     name: &str,
     mut logic: impl FnMut(Vec<C>, Closing, &mut Out<R>) + 'static,
-) -> (Stream<'s, Tick, Vec<R>>, ErrorStream<'s>) {
+) -> (Stream<'s, Tick, Vec<R>>, Errors) {
     let scope = input.scope();
     let mut builder = OperatorBuilder::new(name.to_string(), scope);
     let yielded = Yielded::new(&scope, builder.global());
     let mut input = builder.new_input(input, pact);
     let (rows, row_stream) = builder.new_output();
-    let (errors, error_stream) = builder.new_output();
-    let mut emitter = Emitter::new(rows, errors, yielded);
+    let errors = Errors::default();
+    let mut emitter = Emitter::new(rows, Rc::clone(&errors), yielded);
     builder.build(move |capabilities| {
         emitter.hold(capabilities);
         let mut gate = TickGate { upper: 0 };
@@ -153,7 +158,27 @@ pub(crate) fn on_tick<'s, C: Container + Default, P: ParallelizationContract<Tic
             }
         }
     });
-    (row_stream, error_stream)
+    (row_stream, errors)
+}
+
+/// [`on_tick`] at the end of a dataflow: nothing is put out.
+pub(crate) fn at_end<C: Container + Default>(
+    input: Stream<'_, Tick, C>,
+    name: &str,
+    mut logic: impl FnMut(Vec<C>, Closing) + 'static,
+) {
+    let mut builder = OperatorBuilder::new(name.to_string(), input.scope());
+    let mut input = builder.new_input(input, Pipeline);
+    builder.build(move |_capabilities| {
+        let mut gate = TickGate { upper: 0 };
+        let mut pending: Vec<C> = vec![];
+        move |frontiers| {
+            input.for_each(|_capability, data| pending.push(std::mem::take(data)));
+            if let Some((lower, upper)) = gate.advance(frontiers) {
+                logic(std::mem::take(&mut pending), Closing { lower, upper });
+            }
+        }
+    });
 }
 
 /// [`on_tick`] for two inputs.
@@ -164,7 +189,7 @@ pub(crate) fn on_tick2<'s, C1, C2, P1, P2, R>(
     right_pact: P2,
     name: &str,
     mut logic: impl FnMut(Vec<C1>, Vec<C2>, Closing, &mut Out<R>) + 'static,
-) -> (Stream<'s, Tick, Vec<R>>, ErrorStream<'s>)
+) -> (Stream<'s, Tick, Vec<R>>, Errors)
 where
     R: Batched,
     C1: Container + Default,
@@ -178,8 +203,8 @@ where
     let mut left = builder.new_input(left, left_pact);
     let mut right = builder.new_input(right, right_pact);
     let (rows, row_stream) = builder.new_output();
-    let (errors, error_stream) = builder.new_output();
-    let mut emitter = Emitter::new(rows, errors, yielded);
+    let errors = Errors::default();
+    let mut emitter = Emitter::new(rows, Rc::clone(&errors), yielded);
     builder.build(move |capabilities| {
         emitter.hold(capabilities);
         let mut gate = TickGate { upper: 0 };
@@ -194,7 +219,7 @@ where
             }
         }
     });
-    (row_stream, error_stream)
+    (row_stream, errors)
 }
 
 /// [`on_tick`] for any number of inputs of two kinds: arrangements where they are, and buffers exchanged by word.
@@ -203,7 +228,7 @@ pub(crate) fn on_tick_many<'s>(
     exchanged: Vec<Stream<'s, Tick, RowBuf>>,
     name: &str,
     mut logic: impl FnMut(Vec<Vec<Spans>>, Vec<Vec<RowBuf>>, Closing, &mut Out) + 'static,
-) -> (RowStream<'s>, ErrorStream<'s>) {
+) -> (RowStream<'s>, Errors) {
     let scope =
         arranged.first().map(Stream::scope).or(exchanged.first().map(Stream::scope)).expect("an operator has an input");
     let mut builder = OperatorBuilder::new(name.to_string(), scope);
@@ -212,8 +237,8 @@ pub(crate) fn on_tick_many<'s>(
     let mut exchanged: Vec<_> =
         exchanged.into_iter().map(|s| builder.new_input(s, DistributorPact(RowDistributor::new))).collect();
     let (rows, row_stream) = builder.new_output();
-    let (errors, error_stream) = builder.new_output();
-    let mut emitter = Emitter::new(rows, errors, yielded);
+    let errors = Errors::default();
+    let mut emitter = Emitter::new(rows, Rc::clone(&errors), yielded);
     builder.build(move |capabilities| {
         emitter.hold(capabilities);
         let mut gate = TickGate { upper: 0 };
@@ -232,29 +257,21 @@ pub(crate) fn on_tick_many<'s>(
             }
         }
     });
-    (row_stream, error_stream)
+    (row_stream, errors)
 }
 
-type Output<C> = timely::dataflow::channels::pushers::Output<Tick, C>;
-
-/// Row and error outputs with a capability that follows the open tick, so that an operator may speak at any tick.
+/// A row output with a capability that follows the open tick, so that an operator may speak at any tick.
 struct Emitter<R: Batched> {
     rows: OutputBuilder<Tick, CapacityContainerBuilder<Vec<R>>>,
-    errors: OutputBuilder<Tick, CapacityContainerBuilder<Vec<ErrorChange>>>,
+    errors: Errors,
     held: Vec<Capability<Tick>>,
     out: Out<R>,
     yielded: Yielded,
 }
 
 impl<R: Batched> Emitter<R> {
-    fn new(rows: Output<Vec<R>>, errors: Output<Vec<ErrorChange>>, yielded: Yielded) -> Self {
-        Emitter {
-            rows: OutputBuilder::from(rows),
-            errors: OutputBuilder::from(errors),
-            held: vec![],
-            out: Out::default(),
-            yielded,
-        }
+    fn new(rows: timely::dataflow::channels::pushers::Output<Tick, Vec<R>>, errors: Errors, yielded: Yielded) -> Self {
+        Emitter { rows: OutputBuilder::from(rows), errors, held: vec![], out: Out::default(), yielded }
     }
 
     fn hold(&mut self, capabilities: Vec<Capability<Tick>>) {
@@ -264,13 +281,10 @@ impl<R: Batched> Emitter<R> {
     fn emit(&mut self, upper: Tick, logic: impl FnOnce(&mut Out<R>)) {
         logic(&mut self.out);
         self.yielded.count(&self.out.rows);
-        let (mut rows, mut errors) = (self.rows.activate(), self.errors.activate());
         if !self.out.rows.is_empty() {
-            rows.session(&self.held[0]).give_iterator(self.out.rows.drain(..));
+            self.rows.activate().session(&self.held[0]).give_iterator(self.out.rows.drain(..));
         }
-        if !self.out.errors.is_empty() {
-            errors.session(&self.held[1]).give_iterator(self.out.errors.drain(..));
-        }
+        self.errors.borrow_mut().append(&mut self.out.errors);
         if upper == Tick::MAX {
             self.held.clear();
         } else {

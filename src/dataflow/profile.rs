@@ -4,7 +4,6 @@
 //! yield; all of it is added up here as the worker flushes its logs, which it does with every step.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -44,7 +43,8 @@ pub(crate) struct Profile(Rc<RefCell<State>>);
 
 #[derive(Default)]
 struct State {
-    operators: BTreeMap<usize, Work>,
+    /// By timely's number, which are given one after the other.
+    operators: Vec<Option<Work>>,
     tick: Tick,
     /// Those that have started and not stopped; the innermost last.
     running: Vec<usize>,
@@ -53,9 +53,13 @@ struct State {
 }
 
 impl State {
+    fn work(&mut self, operator: usize) -> Option<&mut Work> {
+        self.operators.get_mut(operator)?.as_mut()
+    }
+
     fn updates(&mut self, operator: usize, rows: usize) {
         let tick = self.tick;
-        if let Some(work) = self.operators.get_mut(&operator).filter(|_| rows > 0) {
+        if let Some(work) = self.work(operator).filter(|_| rows > 0) {
             work.updates += rows as u64;
             work.last = Some(tick);
         }
@@ -67,12 +71,14 @@ impl State {
                 let dataflow = operator.addr.first().copied().unwrap_or_default();
                 let is_plumbing = operator.addr.len() == 1 || PLUMBING.contains(&operator.name.as_str());
                 let name = if is_plumbing { OTHER.to_string() } else { operator.name };
-                self.operators.insert(operator.id, Work { name, dataflow, ..Work::default() });
+                self.operators.resize_with(self.operators.len().max(operator.id + 1), Default::default);
+                self.operators[operator.id] = Some(Work { name, dataflow, ..Work::default() });
             }
             TimelyEvent::Schedule(run) => {
                 // What runs is the innermost that has started: a dataflow's own time is what its operators leave.
-                if let Some(work) = self.running.last().and_then(|id| self.operators.get_mut(id)) {
-                    work.busy += at.saturating_sub(self.since);
+                let busy = at.saturating_sub(self.since);
+                if let Some(work) = self.running.last().copied().and_then(|id| self.work(id)) {
+                    work.busy += busy;
                 }
                 self.since = at;
                 match run.start_stop {
@@ -83,7 +89,9 @@ impl State {
                 }
             }
             TimelyEvent::Shutdown(operator) => {
-                self.operators.remove(&operator.id);
+                if let Some(work) = self.operators.get_mut(operator.id) {
+                    *work = None;
+                }
             }
             _ => {}
         }
@@ -151,6 +159,6 @@ impl Profile {
 
     /// All operators of all dataflows, in the order they were made.
     pub(crate) fn operators(&self) -> Vec<Work> {
-        self.0.borrow().operators.values().cloned().collect()
+        self.0.borrow().operators.iter().flatten().cloned().collect()
     }
 }

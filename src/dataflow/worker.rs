@@ -250,14 +250,16 @@ impl This<'_> {
     /// Steps until every relation has reached the frontier, then lets traces merge what readers no longer tell apart.
     fn settle(&mut self) {
         let upper = self.upper;
-        let probes: Vec<_> = self.registry.served.values().map(|s| s.probe.clone()).collect();
-        while probes.iter().any(|p| p.less_than(&upper)) {
+        let reached: Vec<_> = self.registry.served.values().map(|s| Rc::clone(&s.reached)).collect();
+        while reached.iter().any(|reached| reached.get() < upper) {
             assert!(!self.alarm.is_raised(), "another worker has failed");
             self.worker.step_or_park(Some(ALARM_INTERVAL));
         }
         for served in self.registry.served.values_mut() {
             compact(&mut served.trace, upper);
-            compact(&mut served.errors, upper);
+            if let Some(errors) = &mut served.errors {
+                compact(&mut errors.trace, upper);
+            }
         }
         self.registry.shared.values_mut().for_each(|s| compact(&mut s.trace, upper));
         for (_, meter) in self.registry.meters.values_mut().flatten() {
@@ -271,7 +273,9 @@ impl This<'_> {
     fn changes(&mut self) -> Vec<(Watched, Vec<RunSlice>)> {
         let mut changes = vec![];
         for (id, served) in &mut self.registry.served {
-            for (watched, tap) in [(Watched::Rows(*id), &served.tap), (Watched::Errors(*id), &served.errors_tap)] {
+            let rows = (Watched::Rows(*id), &served.tap);
+            let errors = served.errors.as_ref().map(|errors| (Watched::Errors(*id), &errors.tap));
+            for (watched, tap) in [rows].into_iter().chain(errors) {
                 let batches: Vec<_> = tap.take();
                 if watched == Watched::Rows(*id) {
                     served.changes += batches.iter().flat_map(|b| &b.chunks).map(|c| c.slice.len() as u64).sum::<u64>();
@@ -287,7 +291,10 @@ impl This<'_> {
     fn snapshot(&mut self, relation: Watched) -> Runs {
         match relation {
             Watched::Rows(id) => self.registry.served.get_mut(&id).map(|s| trace::snapshot(&s.trace, self.upper)),
-            Watched::Errors(id) => self.registry.served.get_mut(&id).map(|s| trace::snapshot(&s.errors, self.upper)),
+            Watched::Errors(id) => {
+                let errors = self.registry.served.get(&id).and_then(|s| s.errors.as_ref());
+                errors.map(|errors| trace::snapshot(&errors.trace, self.upper))
+            }
         }
         .unwrap_or_default()
     }

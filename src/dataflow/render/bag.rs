@@ -17,24 +17,25 @@ use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
 use timely::dataflow::operators::Operator as _;
 
 use super::join::fetch;
-use super::table::{Ask, TableRows};
+use super::table::{Ask, TableRows, error_of};
 use super::{ArrangedRows, fail};
-use crate::dataflow::operator::{Closing, Out, on_tick};
+use crate::dataflow::operator::{Closing, Errors, Out, on_tick2};
 use crate::dataflow::reading::{compact, flatten, prior};
 use crate::dataflow::tally::Tally;
 use crate::dataflow::trace::sort::sort_rows;
 use crate::dataflow::trace::{self, Batch, Gather, RowDistributor, Spine};
 use crate::model::codec::RowCodec;
-use crate::model::{Diff, RowBuf, SqlResult, Tick};
+use crate::model::{BadRow, Diff, RowBuf, SqlResult, Tick};
 use crate::plan::lir::Layout;
 
-/// Arranges a bag's rows.
+/// Arranges a bag's rows; bad rows are errors for good.
 pub(super) fn arrange<'s>(
     rows: Stream<'s, Tick, Vec<TableRows>>,
+    bad: Stream<'s, Tick, Vec<(BadRow, u64)>>,
     layout: &Layout,
     schema: &SchemaRef,
     tally: Rc<Tally>,
-) -> SqlResult<ArrangedRows<'s>> {
+) -> SqlResult<(ArrangedRows<'s>, Errors)> {
     let codec = RowCodec::new(&layout.fields(schema), layout.key.len())?;
     let (columns, encoder) = (layout.columns(), codec.clone());
     let encoded = rows.unary::<NoopBuilder<RowBuf>, _, _, _>(Pipeline, "EncodeBag", move |_, _| {
@@ -50,11 +51,14 @@ pub(super) fn arrange<'s>(
     });
     let trace: Rc<RefCell<Option<TraceAgent<Spine>>>> = Rc::default();
     let stored = Rc::clone(&trace);
-    let (changes, _) = on_tick(
+    let (changes, errors) = on_tick2(
         encoded,
         DistributorPact(RowDistributor::new),
+        bad,
+        Pipeline,
         "Bag",
-        move |rows: Vec<RowBuf>, closing: Closing, out: &mut Out<RowBuf>| {
+        move |rows: Vec<RowBuf>, bad: Vec<Vec<(BadRow, u64)>>, closing: Closing, out: &mut Out<RowBuf>| {
+            out.errors.extend(bad.into_iter().flatten().map(|(row, _)| error_of(row)));
             let mut stored = stored.borrow_mut();
             let trace = stored.as_mut().expect("a bag is arranged before its first tick");
             let inserts: Diff = rows.iter().flat_map(|buffer| &buffer.diffs).map(|diff| (*diff).max(0)).sum();
@@ -73,7 +77,7 @@ pub(super) fn arrange<'s>(
     );
     let arranged = trace::arrange_local(flatten(changes), "Table");
     *trace.borrow_mut() = Some(arranged.trace.clone());
-    Ok(ArrangedRows { arranged, codec })
+    Ok((ArrangedRows { arranged, codec }, errors))
 }
 
 fn encode(codec: &RowCodec, columns: &[usize], rows: &TableRows, out: &mut RowBuf) -> SqlResult<()> {

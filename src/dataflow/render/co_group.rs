@@ -13,7 +13,7 @@ use timely::dataflow::Stream;
 use super::join::{Row, fetch, flags, of_key};
 use super::reduce::{Groups, report_failed};
 use super::{ArrangedRows, BlockDecoder, BlockWriter, Gauge, fail};
-use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick_many};
+use crate::dataflow::operator::{Closing, Errors, Out, RowStream, on_tick_many};
 use crate::dataflow::reading::{Spans, batches, compact, prior};
 use crate::dataflow::trace::sort::sort_words;
 use crate::dataflow::trace::{Batch, Gather, Trace};
@@ -40,7 +40,7 @@ pub(crate) fn render<'s>(
     optional: Vec<bool>,
     output: &SchemaRef,
     wanted: &[bool],
-) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
+) -> SqlResult<(RowStream<'s>, Errors)> {
     let (mut arranged, mut reduced, mut inputs) = (vec![], vec![], vec![]);
     for side in sides {
         inputs.push(match side {

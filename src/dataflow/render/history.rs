@@ -44,7 +44,7 @@ pub(super) fn serve<'s>(
     let codec = RowCodec::new(&layout.fields(&schema), layout.key.len())?;
     let arranged = trace::arrange_local(logged, ARRANGEMENT);
     let meter = (ARRANGEMENT.to_string(), Meter::Trace(arranged.trace.clone()));
-    let served = super::serve::serve(renderer, ArrangedRows { arranged, codec }, vec![], layout)?;
+    let served = super::serve::serve(renderer, ArrangedRows { arranged, codec }, None, layout)?;
     renderer.registry.meters.insert(relation, vec![meter]);
     renderer.registry.served.insert(relation, served);
     Ok(())

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use timely::dataflow::channels::pact::Pipeline;
 
 use super::{ArrangedRows, BlockDecoder, BlockWriter};
-use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick2};
+use crate::dataflow::operator::{Closing, Errors, Out, RowStream, on_tick2};
 use crate::dataflow::reading::{Spans, batches, compact, prior};
 use crate::dataflow::trace::{Batch, Gather, GatheredRow, distinct_words, group_cursor};
 use crate::model::codec::RowCodec;
@@ -25,7 +25,7 @@ pub(crate) fn render<'s>(
     kind: JoinKind,
     output: &SchemaRef,
     wanted: &[bool],
-) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
+) -> SqlResult<(RowStream<'s>, Errors)> {
     let mut join = Join {
         writer: Writer::new(&left.codec, &right.codec, kind, output, wanted)?,
         left: left.codec,

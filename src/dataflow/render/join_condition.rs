@@ -13,7 +13,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use super::join::{Row, Writer, fetch, keys, of_key, union};
 use super::map::{error_row, guarded};
 use super::{ArrangedRows, batch, fail};
-use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick2};
+use crate::dataflow::operator::{Closing, Errors, Out, RowStream, on_tick2};
 use crate::dataflow::reading::{Spans, batches, compact, prior};
 use crate::dataflow::trace::{Batch, Gather, distinct_words};
 use crate::model::codec::RowCodec;
@@ -30,7 +30,7 @@ pub(crate) fn render<'s>(
     kind: JoinKind,
     condition: Arc<dyn PhysicalExpr>,
     output: &SchemaRef,
-) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
+) -> SqlResult<(RowStream<'s>, Errors)> {
     let pair = left.codec.join(&right.codec)?;
     let fields = pair.columns().iter().enumerate().map(|(at, (t, _))| Field::new(format!("c{at}"), t.clone(), true));
     let mut join = ConditionJoin {

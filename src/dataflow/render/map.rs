@@ -16,7 +16,7 @@ use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::unnest::UnnestExec;
 
 use super::fragment::{Slot, run_plan};
-use crate::dataflow::operator::{ErrorChange, ErrorStream, Out, RowStream, at_once};
+use crate::dataflow::operator::{ErrorChange, Errors, Out, RowStream, at_once};
 use crate::model::{Changes, Diff};
 use crate::plan::error::from_datafusion;
 use crate::plan::lir::{Node, NodeRef, Operator, Step};
@@ -39,11 +39,7 @@ pub(crate) fn chain(node: &NodeRef) -> (&NodeRef, Vec<&Step>) {
 }
 
 /// Renders a chain of steps as one operator.
-pub(crate) fn render<'s>(
-    input: RowStream<'s>,
-    below: &Node,
-    steps: &[&Step],
-) -> Result<(RowStream<'s>, ErrorStream<'s>)> {
+pub(crate) fn render<'s>(input: RowStream<'s>, below: &Node, steps: &[&Step]) -> Result<(RowStream<'s>, Errors)> {
     let mut schema = Arc::clone(&below.schema);
     let mut ready = vec![];
     for step in steps {

@@ -34,7 +34,7 @@ use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Concatenate, Input, Operator as _};
 
-use super::operator::{ErrorStream, RowStream, at_once};
+use super::operator::{Errors, RowStream, at_once};
 use super::reading::{self, Spans};
 use super::tally::Tally;
 use super::trace::{self, Spine};
@@ -122,7 +122,7 @@ pub(crate) struct Renderer<'s, 'r> {
     pub clocks: Vec<Clock>,
     streams: HashMap<String, RowStream<'s>>,
     arrangements: HashMap<String, ArrangedRows<'s>>,
-    errors: Vec<ErrorStream<'s>>,
+    errors: Vec<Errors>,
     wanted: wanted::Wanted,
 }
 
@@ -155,12 +155,12 @@ impl<'s, 'r> Renderer<'s, 'r> {
         self.wanted.note(&plan.root);
         let rows = self.arrange(&plan.root, &plan.layout)?;
         let errors = std::mem::take(&mut self.errors);
-        let served = serve::serve(&mut self, rows, errors, plan.layout.clone())?;
+        let served = serve::serve(&mut self, rows, Some(errors), plan.layout.clone())?;
         self.registry.served.insert(self.relation, served);
         Ok((self.uses, self.clocks))
     }
 
-    fn keep(&mut self, (rows, errors): (RowStream<'s>, ErrorStream<'s>)) -> RowStream<'s> {
+    fn keep(&mut self, (rows, errors): (RowStream<'s>, Errors)) -> RowStream<'s> {
         self.errors.push(errors);
         rows
     }

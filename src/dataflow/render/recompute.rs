@@ -14,7 +14,7 @@ use super::fragment::Fragment;
 use super::join::{Row, fetch, keys, of_key};
 use super::map::{error_row, guarded};
 use super::{ArrangedRows, BlockDecoder, batch, fail};
-use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick};
+use crate::dataflow::operator::{Closing, Errors, Out, RowStream, on_tick};
 use crate::dataflow::reading::{Spans, batches, compact, diffs, prior, rows};
 use crate::dataflow::trace::sort::sort_rows;
 use crate::dataflow::trace::{Batch, Gather, distinct_words};
@@ -32,7 +32,7 @@ pub(crate) fn render<'s>(
     layout: &Layout,
     output: &SchemaRef,
     owns_empty: bool,
-) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
+) -> SqlResult<(RowStream<'s>, Errors)> {
     let fields: Vec<_> = output.fields().iter().map(|f| (f.data_type().clone(), Default::default())).collect();
     let result = RowCodec::new(&fields, 0)?;
     let mut trace = input.arranged.trace;

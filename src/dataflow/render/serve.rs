@@ -1,9 +1,9 @@
 //! The end of a relation's dataflow: what it serves.
 //!
-//! Rows are an arrangement that snapshots are taken from; errors are a second one, of the rows of `trueup.errors`. A probe says
-//! when a tick has passed through both; a tap keeps the tick's batches for subscribers until the worker takes them.
+//! Rows are an arrangement that snapshots are taken from; errors are a second one, of the rows of `trueup.errors`. A tap keeps a tick's
+//! batches for subscribers until the worker takes them; the last of them says when a tick has passed through.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
@@ -11,14 +11,12 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{ArrayRef, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use differential_dataflow::operators::arrange::TraceAgent;
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::ProbeHandle;
+use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::{Concatenate, Operator as _, Probe};
 
 use super::{ArrangedRows, Renderer};
-use crate::dataflow::operator::{ErrorChange, ErrorStream, Out, on_tick};
-use crate::dataflow::reading::Spans;
+use crate::dataflow::operator::{Batched, ErrorChange, Errors, Out, at_end, on_tick};
+use crate::dataflow::reading::{Spans, batches};
 use crate::dataflow::trace::{Batch, Spine};
 use crate::model::bytes::hash_bytes;
 use crate::model::codec::RowCodec;
@@ -38,10 +36,16 @@ pub(crate) struct Served {
     pub tap: Tap,
     /// Rows that came and went so far.
     pub changes: u64,
-    /// Rows of `trueup.errors` that are this relation's, without the relation's name.
-    pub errors: TraceAgent<Spine>,
-    pub errors_tap: Tap,
-    pub probe: ProbeHandle<Tick>,
+    /// Errors; a history has none.
+    pub errors: Option<ServedErrors>,
+    /// All ticks before this one have passed.
+    pub reached: Rc<Cell<Tick>>,
+}
+
+/// Rows of `trueup.errors` that are a relation's, without the relation's name.
+pub(crate) struct ServedErrors {
+    pub trace: TraceAgent<Spine>,
+    pub tap: Tap,
 }
 
 /// The errors a relation serves: tick, position, code, message, payload.
@@ -56,25 +60,43 @@ pub(crate) fn error_layout() -> Layout {
     Layout::new((0..ERROR_SCHEMA.fields().len()).collect(), ERROR_SCHEMA.fields().len())
 }
 
-/// Serves rows and errors.
+impl Batched for ErrorChange {
+    fn rows(&self) -> usize {
+        1
+    }
+}
+
+/// Serves rows and the errors of the operators before them; without operators that err, rows alone.
 pub(crate) fn serve<'s>(
     renderer: &mut Renderer<'s, '_>,
     rows: ArrangedRows<'s>,
-    errors: Vec<ErrorStream<'s>>,
+    errors: Option<Vec<Errors>>,
     layout: Layout,
 ) -> SqlResult<Served> {
-    let probe = ProbeHandle::new();
-    let tap = tap(rows.arranged.stream.clone(), &probe);
-    let all = renderer.scope.concatenate(errors);
-    let route =
-        |e: &ErrorChange| hash_bytes(e.payload.as_bytes()) ^ hash_bytes(e.position.as_deref().unwrap_or("").as_bytes());
-    let mut ledger = Ledger::default();
-    let (listed, _) =
-        on_tick(all, Exchange::new(route), "Errors", move |data: Vec<Vec<ErrorChange>>, closing, out: &mut Out| {
-            ledger.close(data.into_iter().flatten(), closing.upper - 1, out);
-        });
-    let errors = renderer.arrange_stream(listed, &error_layout(), &ERROR_SCHEMA, "Errors")?;
-    let errors_tap = self::tap(errors.arranged.stream, &probe);
+    let (tap, errors, reached) = match errors {
+        None => {
+            let (tap, reached) = last_tap(rows.arranged.stream);
+            (tap, None, reached)
+        }
+        Some(errors) => {
+            let (tap, all) = tap(rows.arranged.stream, errors);
+            let route = |e: &ErrorChange| {
+                hash_bytes(e.payload.as_bytes()) ^ hash_bytes(e.position.as_deref().unwrap_or("").as_bytes())
+            };
+            let mut ledger = Ledger::default();
+            let (listed, _) = on_tick(
+                all,
+                Exchange::new(route),
+                "Errors",
+                move |data: Vec<Vec<ErrorChange>>, closing, out: &mut Out| {
+                    ledger.close(data.into_iter().flatten(), closing.upper - 1, out);
+                },
+            );
+            let listed = renderer.arrange_stream(listed, &error_layout(), &ERROR_SCHEMA, "Errors")?;
+            let (errors_tap, reached) = last_tap(listed.arranged.stream);
+            (tap, Some(ServedErrors { trace: listed.arranged.trace, tap: errors_tap }), reached)
+        }
+    };
     Ok(Served {
         owner: renderer.relation,
         trace: rows.arranged.trace,
@@ -82,25 +104,31 @@ pub(crate) fn serve<'s>(
         layout,
         tap,
         changes: 0,
-        errors: errors.arranged.trace,
-        errors_tap,
-        probe,
+        errors,
+        reached,
     })
 }
 
-fn tap<'s>(stream: timely::dataflow::Stream<'s, Tick, Spans>, probe: &ProbeHandle<Tick>) -> Tap {
+/// Keeps a tick's batches, and gathers the errors of the operators before, which are all there once the rows are.
+fn tap<'s>(stream: Stream<'s, Tick, Spans>, errors: Vec<Errors>) -> (Tap, Stream<'s, Tick, Vec<ErrorChange>>) {
     let tap = Tap::default();
     let kept = Rc::clone(&tap);
-    stream
-        .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Tap", move |_, _| {
-            move |input, _output| {
-                input.for_each(|_capability, spans: &mut Spans| {
-                    kept.borrow_mut().extend(spans.drain(..).filter_map(|s| s.inner));
-                });
-            }
-        })
-        .probe_with(probe);
-    tap
+    let (gathered, _) = on_tick(stream, Pipeline, "Tap", move |spans: Vec<Spans>, _, out: &mut Out<ErrorChange>| {
+        kept.borrow_mut().extend(batches(spans));
+        errors.iter().for_each(|errors| out.rows.append(&mut errors.borrow_mut()));
+    });
+    (tap, gathered)
+}
+
+/// Keeps a tick's batches at the end of a dataflow, and says which ticks have passed.
+fn last_tap(stream: Stream<'_, Tick, Spans>) -> (Tap, Rc<Cell<Tick>>) {
+    let (tap, reached) = (Tap::default(), Rc::<Cell<Tick>>::default());
+    let (kept, passed) = (Rc::clone(&tap), Rc::clone(&reached));
+    at_end(stream, "Tap", move |spans, closing| {
+        kept.borrow_mut().extend(batches(spans));
+        passed.set(closing.upper);
+    });
+    (tap, reached)
 }
 
 /// Which errors stand, and since when: an error that stands twice is listed once, with the tick of its first appearance.

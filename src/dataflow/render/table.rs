@@ -22,7 +22,7 @@ use timely::dataflow::operators::{Input, Operator as _};
 use super::history::{self, Log, Part, Suffix};
 use super::join::{Row, fetch};
 use super::{ArrangedRows, Gauge, Meter, Renderer, fail, serve};
-use crate::dataflow::operator::{Closing, ErrorChange, Out, at_once, on_tick2};
+use crate::dataflow::operator::{Closing, ErrorChange, Out, on_tick2};
 use crate::dataflow::reading::{compact, prior};
 use crate::dataflow::tally::{Counts, Tally};
 use crate::dataflow::trace::sort::sort_words;
@@ -101,15 +101,10 @@ pub(crate) fn render(
     let schema = super::map::relaxed(&def.schema);
     let (rows_input, rows) = renderer.scope.new_input::<Vec<TableRows>>();
     let (bad_input, bad) = renderer.scope.new_input::<Vec<(BadRow, u64)>>();
-    let mut errors = vec![];
     let tally: Rc<Tally> = Rc::default();
     renderer.registry.tallies.insert(renderer.relation, Rc::clone(&tally));
-    let arranged = if def.primary_key.is_empty() {
-        let (_, listed) = at_once(bad, "Bad", |data: &mut Vec<(BadRow, u64)>, out: &mut Out| {
-            out.errors.extend(data.drain(..).map(|(row, _)| error_of(row)));
-        });
-        errors.push(listed);
-        super::bag::arrange(rows, &layout, &schema, tally)?
+    let (arranged, errors) = if def.primary_key.is_empty() {
+        super::bag::arrange(rows, bad, &layout, &schema, tally)?
     } else {
         let codec = RowCodec::new(&layout.fields(&schema), layout.key.len())?;
         let columns = layout.columns();
@@ -141,7 +136,7 @@ pub(crate) fn render(
         // To the worker that has the key's rows.
         let peers = renderer.scope.peers();
         let exchange = Exchange::new(move |q: &Quarantined| trace::route(q.word, peers) as u64);
-        let (changes, listed) = on_tick2(
+        let (changes, errors) = on_tick2(
             encoded,
             DistributorPact(RowDistributor::new),
             quarantined,
@@ -151,18 +146,17 @@ pub(crate) fn render(
                 upsert.close(rows, bad.into_iter().flatten().collect(), closing, out).unwrap_or_else(fail);
             },
         );
-        errors.push(listed);
         let (changes, logged) = history::split(changes);
         if let Some(relation) = history {
             history::serve(&mut renderer, def, relation, logged)?;
         }
         let arranged = trace::arrange_local(changes, "Table");
         *trace.borrow_mut() = Some(arranged.trace.clone());
-        ArrangedRows { arranged, codec }
+        (ArrangedRows { arranged, codec }, errors)
     };
     let meter = ("Table".to_string(), Meter::Trace(arranged.arranged.trace.clone()));
     renderer.registry.meters.entry(renderer.relation).or_default().push(meter);
-    let served = serve::serve(&mut renderer, arranged, errors, layout)?;
+    let served = serve::serve(&mut renderer, arranged, Some(vec![errors]), layout)?;
     renderer.registry.served.insert(renderer.relation, served);
     Ok(TableInput { rows: rows_input, bad: bad_input })
 }
@@ -178,7 +172,7 @@ fn encode(codec: &RowCodec, columns: &[usize], rows: &TableRows) -> SqlResult<Ro
     Ok(out)
 }
 
-fn error_of(row: BadRow) -> ErrorChange {
+pub(super) fn error_of(row: BadRow) -> ErrorChange {
     ErrorChange { position: Some(row.position), code: row.code, message: row.message, payload: row.payload, diff: 1 }
 }
 

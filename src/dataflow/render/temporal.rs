@@ -14,7 +14,7 @@ use timely::dataflow::channels::pact::Pipeline;
 
 use super::map::{error_row, guarded};
 use super::{Gauge, fail};
-use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick};
+use crate::dataflow::operator::{Closing, Errors, Out, RowStream, on_tick};
 use crate::model::RowBuf;
 use crate::model::codec::RowCodec;
 use crate::model::{Changes, Diff, SqlResult, Tick};
@@ -26,7 +26,7 @@ pub(crate) fn render<'s>(
     schema: &SchemaRef,
     bounds: &[Bound],
     gauge: Rc<Gauge>,
-) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
+) -> SqlResult<(RowStream<'s>, Errors)> {
     let fields: Vec<_> = schema.fields().iter().map(|f| (f.data_type().clone(), Default::default())).collect();
     let split = |lower: bool| {
         let pick = |b: &Bound| match b {

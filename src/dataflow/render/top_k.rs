@@ -12,7 +12,7 @@ use timely::dataflow::channels::pact::Pipeline;
 
 use super::join::{fetch, keys, of_key};
 use super::{ArrangedRows, BlockDecoder, BlockWriter, fail};
-use crate::dataflow::operator::{Closing, ErrorStream, Out, RowStream, on_tick};
+use crate::dataflow::operator::{Closing, Errors, Out, RowStream, on_tick};
 use crate::dataflow::reading::{Spans, batches, compact, prior};
 use crate::dataflow::trace::{Batch, Gather, distinct_words, group_cursor};
 use crate::model::Diff;
@@ -25,7 +25,7 @@ pub(crate) fn render<'s>(
     offset: usize,
     limit: Option<usize>,
     ties: Option<usize>,
-) -> (RowStream<'s>, ErrorStream<'s>) {
+) -> (RowStream<'s>, Errors) {
     let mut trace = input.arranged.trace;
     let codec = input.codec;
     let mut writer = BlockWriter::new(BlockDecoder::whole(codec.clone(), schema));

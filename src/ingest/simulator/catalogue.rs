@@ -161,6 +161,11 @@ pub(super) fn buyer(dice: &mut Dice) -> u64 {
     if dice.chance(0.01) { dice.between(1, SERIAL_REFUNDERS as i64) as u64 } else { dice.between(1, BUYERS) as u64 }
 }
 
+/// The number of somebody who looks: one in five is a buyer of the shop.
+pub(super) fn onlooker(dice: &mut Dice) -> u64 {
+    dice.between(1, 5 * BUYERS) as u64
+}
+
 /// The campaign ids are `C1` to `C12`.
 pub(super) fn campaign(dice: &mut Dice) -> u64 {
     dice.between(1, CAMPAIGNS.len() as i64) as u64

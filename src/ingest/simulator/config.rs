@@ -45,6 +45,7 @@ pub struct Curve {
 pub struct Faults {
     pub touched: f64,
     pub lookers: f64,
+    pub looker_clicks: f64,
     pub late: f64,
     pub out_of_order: f64,
     pub duplicated: f64,
@@ -76,7 +77,8 @@ impl Default for Faults {
     fn default() -> Self {
         Faults {
             touched: 0.55,
-            lookers: 0.5,
+            lookers: 2.0,
+            looker_clicks: 0.2,
             late: 0.01,
             out_of_order: 0.05,
             duplicated: 0.02,
@@ -134,11 +136,13 @@ impl WorldConfig {
     pub const RATE_MAX: f64 = 1e6;
     /// The greatest haste: minutes become milliseconds.
     const HASTE_MAX: i64 = 10_000;
+    /// The most people per order who only look.
+    const LOOKERS_MAX: f64 = 20.0;
     /// The longest phase, in seconds.
     const PHASE_S_MAX: i64 = 86_400;
 
     /// Every setting's name.
-    pub const SETTINGS: [&str; 38] = [
+    pub const SETTINGS: [&str; 39] = [
         "seed",
         "orders",
         "history",
@@ -152,6 +156,7 @@ impl WorldConfig {
         "haste",
         "touched",
         "lookers",
+        "looker_clicks",
         "late",
         "out_of_order",
         "duplicated",
@@ -204,6 +209,10 @@ impl WorldConfig {
             "spike_factor" => self.curve.spike_factor = number(1, 1000)?,
             "web_percent" => self.web_percent = number(0, 100)? as u32,
             "haste" => self.haste = number(1, Self::HASTE_MAX)?,
+            "lookers" => match text.trim().parse::<f64>() {
+                Ok(lookers) if (0.0..=Self::LOOKERS_MAX).contains(&lookers) => self.faults.lookers = lookers,
+                _ => return Err(format!("expected a number between 0 and {}", Self::LOOKERS_MAX)),
+            },
             _ => match self.faults.get_mut(name) {
                 Some(fault) => match text.trim().parse::<f64>() {
                     Ok(share) if (0.0..=1.0).contains(&share) => *fault = share,
@@ -235,7 +244,7 @@ impl Faults {
     fn get_mut(&mut self, name: &str) -> Option<&mut f64> {
         Some(match name {
             "touched" => &mut self.touched,
-            "lookers" => &mut self.lookers,
+            "looker_clicks" => &mut self.looker_clicks,
             "late" => &mut self.late,
             "out_of_order" => &mut self.out_of_order,
             "duplicated" => &mut self.duplicated,

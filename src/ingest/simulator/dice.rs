@@ -34,6 +34,11 @@ impl Dice {
         self.0.random_bool(probability)
     }
 
+    /// A whole number that is `mean` on average.
+    pub(super) fn count(&mut self, mean: f64) -> u64 {
+        mean as u64 + u64::from(self.chance(mean.fract()))
+    }
+
     /// A number of a range, both ends included.
     pub(super) fn between(&mut self, low: i64, high: i64) -> i64 {
         self.0.random_range(low..=high)

@@ -19,7 +19,7 @@ pub(super) fn touch(config: &WorldConfig, wanted: StreamSet, story: &Story, out:
     let mut send = |buyer: Value, clicked: bool, campaign: u64, product: u32, at_ms: i64, delay_ms: i64| {
         count += 1;
         let values = vec![
-            Value::Code("t", story.number * 10 + count),
+            Value::Code("t", story.number * 100 + count),
             buyer,
             Value::Code("C", campaign),
             Value::Word(if clicked { "click" } else { "impression" }),
@@ -45,10 +45,14 @@ pub(super) fn touch(config: &WorldConfig, wanted: StreamSet, story: &Story, out:
             send(buyer, clicked, campaign, product, story.placed_ms - before_ms, dice.between(1, 50));
         }
     }
-    if dice.chance(config.faults.lookers) {
-        let (buyer, campaign) = (catalogue::buyer(&mut dice), catalogue::campaign(&mut dice));
-        let at_ms = story.placed_ms - dice.between(0, 10 * SECOND_MS);
-        send(Value::Code("web:", buyer), true, campaign, product, at_ms, dice.between(1, 50));
+    for _ in 0..dice.count(config.faults.lookers) {
+        let (buyer, campaign) = (catalogue::onlooker(&mut dice), catalogue::campaign(&mut dice));
+        let seen_ms = story.placed_ms - dice.between(0, 10 * SECOND_MS);
+        send(Value::Code("web:", buyer), false, campaign, product, seen_ms, dice.between(1, 50));
+        if dice.chance(config.faults.looker_clicks) {
+            let clicked_ms = seen_ms + dice.between(SECOND_MS, 10 * SECOND_MS);
+            send(Value::Code("web:", buyer), true, campaign, product, clicked_ms, clicked_ms - seen_ms + 50);
+        }
     }
 }
 

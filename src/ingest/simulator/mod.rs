@@ -32,7 +32,8 @@
 //! | `spike_factor` | 8 | how many times the quiet rate the spike begins with |
 //! | `web_percent` | 62 | of the orders come from our own shop; the other channels share the rest |
 //! | `haste` | 1 | how many times faster everything follows upon an order; raise it with the rate: what is to come is kept in memory |
-//! | `touched`, `lookers` | 0.55, 0.5 | orders with advertising before them; visitors per order who only look |
+//! | `touched` | 0.55 | orders with advertising before them |
+//! | `lookers`, `looker_clicks` | 2, 0.2 | people per order who see an advertisement and buy nothing, 0 to 20; those of them who click it |
 //! | `late`, `out_of_order`, `duplicated` | 0.01, 0.05, 0.02 | of the events: ten seconds to five minutes late; overtaken; sent again |
 //! | `malformed` | 0.002 | of the events: sent with a flaw first, corrected within half a minute |
 //! | `lost` | 0.003 | of the orders: the news is lost, and comes minutes later from a reconciliation |

@@ -115,11 +115,20 @@ impl Lowering<'_> {
         let mut full_nulls = None;
         let (mut left, mut right_filtered) = (left, Arc::clone(&right));
         if !nulls_match {
-            // NULL equals nothing: such rows cannot meet a partner. Where only pairs count they are dropped on the left, and those on the
-            // right meet none; a preserved left side keeps them, and the right side's are gone.
+            // NULL equals nothing: such rows cannot meet a partner. Where only pairs count they are dropped on one side, and those on the
+            // other meet none; a preserved left side keeps them, and the right side's are gone.
             if matches!(kind, JoinKind::Inner | JoinKind::Semi) {
-                for key in &left_keys {
-                    left = self.not_null(left, key);
+                let left_is_kept = self.is_kept_by(&left, &left_keys);
+                for (left_key, right_key) in left_keys.iter().zip(&right_keys) {
+                    if self.never_null_value(&left, left_key) || self.never_null_value(&right, right_key) {
+                        continue;
+                    }
+                    // What is read as it is kept stays as it is.
+                    if left_is_kept {
+                        right_filtered = self.not_null(right_filtered, right_key);
+                    } else {
+                        left = self.not_null(left, left_key);
+                    }
                 }
             } else {
                 for (left_key, right_key) in left_keys.iter().zip(&right_keys) {
@@ -216,6 +225,12 @@ impl Lowering<'_> {
         let node = self.map_project(node, expressions, &names);
         let layout = Layout::new((full..full + key.len()).collect(), full + key.len());
         Side { arranged: Arranged { input: node, layout }, columns: (0..width).collect() }
+    }
+
+    /// Whether the rows are those of a relation that is kept by just these keys.
+    fn is_kept_by(&self, node: &NodeRef, keys: &[ExprRef]) -> bool {
+        let columns: Option<Vec<usize>> = keys.iter().map(super::column_index).collect();
+        columns.is_some_and(|key| self.shared_side(node, &key, node.schema.fields().len()).is_some())
     }
 
     fn shared_side(&self, node: &NodeRef, key: &[usize], width: usize) -> Option<Side> {

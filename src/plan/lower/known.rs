@@ -5,7 +5,7 @@
 //! Only the operator `||` is looked through: unlike `concat`, it keeps NULL apart from the empty text.
 
 use arrow::datatypes::DataType;
-use datafusion::logical_expr::Operator as Op;
+use datafusion::logical_expr::{LogicalPlan, Operator as Op};
 use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Literal};
 
 use super::super::lir::{Arranged, JoinKind, NodeRef, Operator, Step};
@@ -59,6 +59,27 @@ impl Lowering<'_> {
         let is_known =
             |column: &usize| are_apart(inputs, *column) && inputs.iter().all(|input| self.never_null(input, *column));
         candidates.filter(is_known).map(|column| vec![column]).collect()
+    }
+}
+
+/// Columns whose equal values stand for one group of a window that made the rows: a group is on one worker, and recomputed as a whole.
+pub(super) fn window_group(node: &NodeRef) -> Option<Vec<usize>> {
+    match &node.operator {
+        Operator::Map { input, steps } => {
+            let group = window_group(input)?;
+            match steps.as_slice() {
+                [Step::Filter(_)] => Some(group),
+                [Step::Project(expressions, _)] => {
+                    let place = |column: &usize| expressions.iter().position(|e| column_index(e) == Some(*column));
+                    group.iter().map(place).collect()
+                }
+                _ => None,
+            }
+        }
+        Operator::Recompute { input, fragment: LogicalPlan::Window(_), .. } => {
+            Some(input.layout.key.clone()).filter(|key| !key.is_empty())
+        }
+        _ => None,
     }
 }
 

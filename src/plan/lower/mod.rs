@@ -70,7 +70,8 @@ pub fn lower(
     let width = schema.fields().len();
     let layout = match root.unique.iter().min_by_key(|u| u.len()) {
         Some(key) if !key.is_empty() => Layout::new(key.clone(), width),
-        _ => Layout::new((0..width).collect(), width),
+        // What joins windows with other relations mostly does so by their groups.
+        _ => Layout::new(known::window_group(&root).unwrap_or_else(|| (0..width).collect()), width),
     };
     // A bare copy of a relation is served as that relation is.
     let layout = match &root.operator {

@@ -20,7 +20,7 @@ use timely::dataflow::operators::Operator as _;
 
 use super::map::keep;
 use super::{Gauge, fail};
-use crate::dataflow::operator::{Closing, ErrorChange, ErrorStream, Out, RowStream, on_tick};
+use crate::dataflow::operator::{Closing, ErrorChange, Errors, Out, RowStream, on_tick};
 use crate::dataflow::trace::{RowDistributor, route};
 use crate::model::error::code;
 use crate::model::{Changes, Diff, RowBuf, SqlResult, Tick};
@@ -69,7 +69,7 @@ pub(crate) fn combine<'s>(input: RowStream<'s>, mut local: Groups) -> Stream<'s,
 }
 
 /// Renders it.
-pub(crate) fn render<'s>(input: RowStream<'s>, reduce: Reduce<'_>) -> SqlResult<(RowStream<'s>, ErrorStream<'s>)> {
+pub(crate) fn render<'s>(input: RowStream<'s>, reduce: Reduce<'_>) -> SqlResult<(RowStream<'s>, Errors)> {
     let combined = combine(input, Groups::new(reduce.input, reduce.key, reduce.aggregates)?);
     let mut owned = Owned::new(&reduce)?;
     Ok(on_tick(combined, DistributorPact(RowDistributor::new), &reduce.name, move |data, closing, out| {
