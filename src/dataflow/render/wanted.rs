@@ -1,23 +1,30 @@
-//! Which columns of a node anybody reads: those nobody does need not be decoded from an arrangement's bytes.
+//! Which columns and rows of a node anybody reads: what nobody does need not be decoded from an arrangement's bytes.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::utils::collect_columns;
 
 use super::map;
 use crate::plan::lir::{Node, NodeRef, Operator, Step};
 
+/// Conditions over a node's rows.
+pub(crate) type Conditions = Vec<Arc<dyn PhysicalExpr>>;
+
 /// The columns read of each node, by fingerprint.
 #[derive(Default)]
 pub(crate) struct Wanted {
     columns: HashMap<String, BTreeSet<usize>>,
+    /// What each reader begins with; `None`: one of them reads all rows.
+    conditions: HashMap<String, Option<Conditions>>,
     visited: HashSet<String>,
 }
 
 impl Wanted {
     /// Notes what the plan under `root` reads; of `root` itself all columns are read.
     pub fn note(&mut self, root: &NodeRef) {
-        self.read(root, (0..root.schema.fields().len()).collect());
+        self.read(root, (0..root.schema.fields().len()).collect(), None);
     }
 
     /// For each column of the node whether it is read. A node nobody noted is read as a whole.
@@ -26,11 +33,26 @@ impl Wanted {
         (0..node.schema.fields().len()).map(|column| columns.is_none_or(|c| c.contains(&column))).collect()
     }
 
-    fn read(&mut self, node: &NodeRef, columns: BTreeSet<usize>) {
+    /// Conditions of which every row that anybody reads meets one; without any, all rows are read.
+    pub fn conditions(&self, node: &Node) -> Conditions {
+        self.conditions.get(&node.fingerprint).cloned().flatten().unwrap_or_default()
+    }
+
+    fn read(&mut self, node: &NodeRef, columns: BTreeSet<usize>, condition: Option<&Arc<dyn PhysicalExpr>>) {
         self.columns.entry(node.fingerprint.clone()).or_default().extend(columns);
+        let conditions = self.conditions.entry(node.fingerprint.clone()).or_insert_with(|| Some(vec![]));
+        match (conditions.as_mut(), condition) {
+            (Some(known), Some(condition)) if known.contains(condition) => {}
+            (Some(known), Some(condition)) => known.push(Arc::clone(condition)),
+            _ => *conditions = None,
+        }
         if let Operator::Map { .. } = &node.operator {
             let (below, steps) = map::chain(node);
-            self.read(below, columns_of(below, &steps));
+            let condition = match steps.first() {
+                Some(Step::Filter(condition)) => Some(condition),
+                _ => None,
+            };
+            self.read(below, columns_of(below, &steps), condition);
         } else if self.visited.insert(node.fingerprint.clone()) {
             node.operator.inputs().into_iter().for_each(|input| self.note(input));
         }

@@ -133,11 +133,12 @@ impl Owned {
         if self.touched.is_empty() {
             return Ok(());
         }
-        let (before, before_failed) = self.results(closing.lower == 0)?;
+        let keys = self.groups.keys(&self.touched)?;
+        let (before, before_failed) = self.results(&keys, closing.lower == 0)?;
         for ((_, row, _), slot) in data.iter().flat_map(|d| d.iter()).zip(slots) {
             self.groups.merge(slot, row);
         }
-        let (after, after_failed) = self.results(false)?;
+        let (after, after_failed) = self.results(&keys, false)?;
         self.emit(before, before_failed, after, after_failed, out)?;
         for slot in std::mem::take(&mut self.touched) {
             self.marks[slot as usize] = false;
@@ -150,14 +151,14 @@ impl Owned {
     }
 
     /// The touched groups' rows as they stand, which of them exist, and which failed.
-    fn results(&self, nothing: bool) -> SqlResult<(Changes, Vec<bool>)> {
+    fn results(&self, keys: &[ArrayRef], nothing: bool) -> SqlResult<(Changes, Vec<bool>)> {
         let exists: Vec<i64> = self
             .touched
             .iter()
             .map(|s| i64::from(!nothing && (self.groups.rows[*s as usize] > 0 || self.pinned.contains(s))))
             .collect();
         let mut failed = vec![false; self.touched.len()];
-        let columns = [self.groups.keys(&self.touched)?, self.groups.aggregates(&self.touched, &mut failed)?].concat();
+        let columns = [keys.to_vec(), self.groups.aggregates(&self.touched, &mut failed)?].concat();
         let options = RecordBatchOptions::new().with_row_count(Some(self.touched.len()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options)
             .map_err(|e| crate::model::SqlError::internal(e.to_string()))?;
