@@ -134,7 +134,7 @@ fn run(steps: &[Ready], changes: Changes) -> Result<Changes> {
 }
 
 /// True where the predicate is true; NULL counts as false.
-pub(crate) fn true_mask(mask: &BooleanArray) -> BooleanArray {
+fn true_mask(mask: &BooleanArray) -> BooleanArray {
     match mask.nulls() {
         Some(_) => arrow::compute::prep_null_mask_filter(mask),
         None => mask.clone(),

@@ -43,7 +43,7 @@ use crate::model::codec::RowCodec;
 use crate::model::{Changes, RelationId, SqlError, SqlResult, Tick};
 use crate::plan::lir::{Arranged, Layout, Node, NodeRef, Operator, Plan, layout_text};
 
-use block::{BLOCK_ROWS, Sieve};
+use block::BLOCK_ROWS;
 pub(crate) use block::{BlockDecoder, BlockWriter};
 pub(crate) use serve::{ERROR_SCHEMA, Served, error_layout};
 
@@ -362,18 +362,14 @@ impl<'s, 'r> Renderer<'s, 'r> {
         Ok(ArrangedRows { arranged: trace::arrange(encoded, name), codec })
     }
 
-    /// Changes of an arrangement, as far as they are read, columns back in their own order.
+    /// Changes of an arrangement, columns back in their own order.
     fn decode(&mut self, rows: ArrangedRows<'s>, layout: &Layout, node: &Node) -> RowStream<'s> {
-        let (wanted, conditions) = (self.wanted.of(node), self.wanted.conditions(node));
-        let mut sieve = Sieve::new(rows.codec, layout.positions(), &node.schema, &wanted, conditions);
+        let decoder = BlockDecoder::new(rows.codec, layout.positions(), &node.schema, &self.wanted.of(node));
         let (stream, _) = at_once(rows.arranged.stream, "Decode", move |spans: &mut Spans, out| {
             for batch in spans.drain(..).filter_map(|s| s.inner) {
                 for slice in reading::slices(&batch) {
                     let (rows, diffs) = (reading::rows(&slice), reading::diffs(&slice));
-                    let changes = sieve.decode(rows, diffs).unwrap_or_else(fail);
-                    if !changes.diffs.is_empty() {
-                        out.rows.push(changes);
-                    }
+                    out.rows.push(decoder.decode(rows, diffs).unwrap_or_else(fail));
                 }
             }
         });
