@@ -73,3 +73,16 @@ fn the_shipped_order_state_is_one_co_group_by_order_id() {
     assert_eq!(co_group.matches(" = ").count(), 5, "{co_group}");
     assert_eq!(plan.matches("Join Left").count(), 0, "{plan}");
 }
+
+/// What joins a window with other relations by its group reads it as it is served: there is no second arrangement of its rows, though
+/// nothing says that the group's columns are never NULL.
+#[test]
+fn a_window_is_served_by_its_group_and_joined_as_it_is() {
+    let mut scripts = flashsale_v0();
+    let text = "CREATE MATERIALIZED VIEW attempts AS SELECT order_id, amount, count(*) OVER (PARTITION BY order_id) AS payments FROM payments;
+        CREATE MATERIALIZED VIEW asked AS SELECT a.amount, a.payments, o.channel
+        FROM attempts a JOIN (SELECT max(order_id) AS order_id, channel FROM orders GROUP BY channel) o ON o.order_id = a.order_id";
+    scripts.push(Script { path: PathBuf::from("asked.sql"), text: text.to_string() });
+    check("attempts", &scripts, expect_file!["plans/window.txt"]);
+    check("asked", &scripts, expect_file!["plans/window_joined.txt"]);
+}

@@ -74,6 +74,16 @@ fn a_stream_is_the_same_alone_and_among_all() {
 }
 
 #[test]
+fn who_only_looks_sees_more_than_he_clicks() {
+    let faults = Faults { touched: 0.0, lookers: 2.5, looker_clicks: 0.2, ..Faults::orderly() };
+    let world = World::of(WorldConfig { faults, ..config(2000) }, StreamSet::from_iter([Stream::Touchpoints]));
+    let clicks: Vec<bool> = world.map(|event| event.values[3] == Value::Word("click")).collect();
+    let (seen, clicked) = (clicks.iter().filter(|c| !**c).count(), clicks.iter().filter(|c| **c).count());
+    assert!((4800..5200).contains(&seen), "{seen} impressions for 2,000 orders");
+    assert!((900..1100).contains(&clicked), "{clicked} clicks after {seen} impressions");
+}
+
+#[test]
 fn a_shorter_world_is_the_beginning_of_a_longer_one() {
     let of = |orders: u64| World::new(WorldConfig { history: 10, orders, ..config(0) }).take(3000).collect::<Vec<_>>();
     assert!(of(0) == of(5000));

@@ -24,6 +24,7 @@ pub const LAYERS: &[Layer] = &[
     layer("paid_by_sku", false, "SELECT sku, count(*) AS orders FROM paid_orders GROUP BY sku"),
     layer("all_rows", true, "SELECT * FROM events"),
     layer("top_orders", true, "SELECT id, amount FROM orders ORDER BY amount DESC NULLS LAST, id LIMIT 6"),
+    layer("siblings", true, "SELECT ref, kind, n, count(*) OVER (PARTITION BY ref) AS siblings FROM events"),
     layer("one_row", true, "SELECT count(*) AS orders, max(amount) AS high FROM orders"),
 ];
 
@@ -45,4 +46,10 @@ pub const VIEWS_ON_VIEWS: &[&str] = &[
     "SELECT id FROM paid_orders WHERE id NOT IN (SELECT id FROM top_orders)",
     "SELECT p.id, b.orders FROM paid_orders p FULL JOIN by_sku b ON b.sku = p.sku",
     "SELECT id, rank() OVER (ORDER BY received DESC) AS r FROM order_totals",
+    "SELECT * FROM siblings",
+    "SELECT s.kind, s.siblings, e.kind AS other FROM siblings s JOIN all_rows e ON e.ref = s.ref WHERE e.n > 0",
+    "SELECT s.kind, s.siblings, c.n FROM siblings s JOIN (SELECT ref, count(*) AS n FROM events GROUP BY ref) c ON c.ref = s.ref",
+    "SELECT s.ref, s.n FROM siblings s WHERE EXISTS (SELECT 1 FROM events e WHERE e.ref = s.ref AND e.n > s.siblings)",
+    "SELECT s.ref, s.siblings, o.channel FROM siblings s LEFT JOIN orders o ON o.id = s.ref",
+    "SELECT o.id, s.siblings FROM orders o JOIN siblings s ON s.ref = o.id",
 ];
