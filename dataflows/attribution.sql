@@ -7,7 +7,8 @@
 -- Three look-backs (1, 7, 30 days) stand side by side, the half-life is 7 days; rows of `settings` change them: lookback_short_days,
 -- lookback_middle_days, lookback_long_days, half_life_days. Clicks older than the long look-back are not looked at; equal ones are one.
 -- The parts always add up to the value, to the cent: a click gets round(value × share up to and with it) − round(value × share before it),
--- in whole cents (of a yuan, exact up to 90 trillion of them), and the share up to the last click is exactly 1. A refund, however late, changes the value and with it every part.
+-- in whole cents of a yuan (up to 90 trillion yuan an order), and the share up to the last click is exactly 1. A refund, however late,
+-- changes the value and with it every part.
 -- Orders without a click in the look-back are earned by '(none)'. Spend is what platforms last restated, in CNY by its day's rate.
 
 CREATE VIEW attribution_settings AS
@@ -176,7 +177,9 @@ FROM attribution_credits
 UNION ALL
 SELECT o.order_id, o.lookback_days, NULL, '(none)', o.net_cny, o.net_cny, o.net_cny, o.net_cny, o.net_cny
 FROM (
-    SELECT v.order_id, CAST(v.net * 0.01 AS DECIMAL(18, 2)) AS net_cny, UNNEST(array_distinct(make_array(s.short_days, s.middle_days, s.long_days))) AS lookback_days
+    SELECT
+        v.order_id, CAST(v.net * 0.01 AS DECIMAL(18, 2)) AS net_cny,
+        UNNEST(array_distinct(make_array(s.short_days, s.middle_days, s.long_days))) AS lookback_days
     FROM order_values AS v
     CROSS JOIN attribution_settings AS s
 ) AS o

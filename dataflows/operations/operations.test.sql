@@ -219,3 +219,18 @@ EXPECT channel_quality
 EXPECT quarantine_rules
 {"channel": "web", "kind": "order", "rule": "amount_invalid", "items": 2}
 {"channel": "tmall", "kind": "order", "rule": "time_invalid", "items": 1}
+
+-- test: what came from a channel, and what its tables made of it
+GIVEN raw_web_orders
+{"order_id": 1, "version": 1, "status": "placed", "currency": "CNY", "amount": 10}
+GIVEN raw_stripe_events
+{"id": "evt_1", "received_at": "2026-11-11 00:00:00+00", "type": "charge.succeeded"}
+TICK
+GIVEN raw_web_orders
+{"order_id": 1, "version": 3, "status": "placed", "currency": "CNY", "amount": 12}
+TICK
+GIVEN raw_web_orders
+{"order_id": 1, "version": 2, "status": "placed", "currency": "CNY", "amount": 11}
+EXPECT SELECT channel, received > 0 AS came, late + corrections >= 1 AS moved, duplicate_rate < 1 AS some_new, drifted, unknown_fields FROM channel_intake ORDER BY channel;
+{"channel": "stripe", "came": true, "moved": false, "some_new": true, "drifted": 0}
+{"channel": "web", "came": true, "moved": true, "some_new": true, "drifted": 0}

@@ -1,7 +1,7 @@
 -- How good each channel's data is: what came, what was refused, what is missing in it.
 --
 -- quarantine_rate: refused rows among all that are there now; missing_…_rate: of the channel's orders. Rates are NULL where nothing came.
--- Duplicates and stale versions are not here: tables drop them where they arrive; trueup.tables counts them per raw table.
+-- Duplicates, late versions and unknown fields never get past the tables they arrive at: `channel_intake` says how many there were.
 
 CREATE MATERIALIZED VIEW channel_quality AS
 SELECT
@@ -33,3 +33,17 @@ FROM (
 -- What is in quarantine, by rule.
 CREATE MATERIALIZED VIEW quarantine_rules AS
 SELECT channel, kind, rule, COUNT(*) AS items FROM quarantine GROUP BY channel, kind, rule;
+
+-- What came from each channel since the server was started, and what its tables made of it. late: versions older than what was known;
+-- conflicts: the same version with other values; corrections: newer ones; unreadable: rows that are no row of their table;
+-- drifted: rows with fields that their table has not, `unknown_fields` names these. It tells of arrivals, not of facts: a replay that
+-- sends something twice gives other numbers. Worked out when it is read.
+CREATE VIEW channel_intake AS
+SELECT
+    channel, SUM(received) AS received, SUM(duplicates) AS duplicates, SUM(stale) AS late, SUM(conflicts) AS conflicts,
+    SUM(corrections) AS corrections, SUM(bad_rows) AS unreadable, SUM(unknown_field_rows) AS drifted,
+    string_agg(NULLIF(unknown_fields, ''), ', ' ORDER BY relation) AS unknown_fields,
+    CAST(SUM(duplicates) AS DOUBLE PRECISION) / NULLIF(SUM(received), 0) AS duplicate_rate,
+    CAST(SUM(stale) AS DOUBLE PRECISION) / NULLIF(SUM(received), 0) AS late_rate
+FROM (SELECT *, split_part(relation, '_', 2) AS channel FROM trueup.tables WHERE relation LIKE 'raw_%') AS raw_tables
+GROUP BY channel;

@@ -12,6 +12,7 @@ use timely::Container;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::{DistributorPact, ParallelizationContract, Pipeline};
+use timely::dataflow::channels::pushers::Output;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
@@ -270,7 +271,7 @@ struct Emitter<R: Batched> {
 }
 
 impl<R: Batched> Emitter<R> {
-    fn new(rows: timely::dataflow::channels::pushers::Output<Tick, Vec<R>>, errors: Errors, yielded: Yielded) -> Self {
+    fn new(rows: Output<Tick, Vec<R>>, errors: Errors, yielded: Yielded) -> Self {
         Emitter { rows: OutputBuilder::from(rows), errors, held: vec![], out: Out::default(), yielded }
     }
 

@@ -79,7 +79,7 @@ pub(crate) struct ViewDef<'a> {
 pub(crate) fn view(id: RelationId, catalog: &Catalog, state: &DataFusionState, def: &ViewDef<'_>) -> SqlResult<Entry> {
     let logical = view_output(logical_plan(state, def.query, def.sql)?, def.columns)?;
     let names: Vec<String> = logical.schema().fields().iter().map(|f| f.name().clone()).collect();
-    let depends_on = depends_on(catalog, &logical, def.sql)?;
+    let depends_on = depends_on(catalog, &logical, def.sql);
     if !def.materialized {
         let schema = Arc::clone(logical.schema().inner());
         let object = Object::View(Arc::new(logical));
@@ -165,7 +165,7 @@ pub(crate) fn index(
     })
 }
 
-fn depends_on(catalog: &Catalog, logical: &LogicalPlan, sql: &str) -> SqlResult<BTreeSet<RelationId>> {
+fn depends_on(catalog: &Catalog, logical: &LogicalPlan, sql: &str) -> BTreeSet<RelationId> {
     // Plain views are inlined when they are named; the plan still shows what they scan, not the view: both are dependencies.
     let mut ids = BTreeSet::new();
     let mut recursive = BTreeSet::new();
@@ -176,17 +176,11 @@ fn depends_on(catalog: &Catalog, logical: &LogicalPlan, sql: &str) -> SqlResult<
         }
         Ok(TreeNodeRecursion::Continue)
     }));
-    for name in scanned(logical).difference(&recursive) {
-        match catalog.get(name) {
-            Some(entry) => drop(ids.insert(entry.id)),
-            None => {
-                return Err(SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" cannot be read by a view"))
-                    .hint("a view reads tables, sources and views; query system relations directly"));
-            }
-        }
-    }
+    // The system's relations have no entry: they are always there.
+    let scanned = scanned(logical);
+    ids.extend(scanned.difference(&recursive).filter_map(|name| catalog.get(name)).map(|e| e.id));
     ids.extend(plain_views_in(catalog, sql).map(|e| e.id));
-    Ok(ids)
+    ids
 }
 
 /// The plain views whose names stand in a statement, maybe by chance.

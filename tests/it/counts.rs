@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use trueup::engine::{Database, RowsShape};
 use trueup::model::Op;
 
-use super::harness::{Change, apply, rows, run, send_changes, start, versioned, with_history};
+use super::harness::{Change, apply, refused, rows, run, send_changes, start, versioned, with_history};
 
 const COUNTS: &str = "SELECT rows, received, duplicates, stale, conflicts, corrections, deletes FROM trueup.tables";
 
@@ -225,5 +225,19 @@ async fn views_say_how_many_rows_changed() {
     // One row replaced is two changes; `a` goes, `b` counts one more.
     apply(&engine, &[(1, 2, "b", Op::Upsert), (2, 1, "b", Op::Upsert)]).await;
     assert_eq!(rows(&engine, CHANGES).await, ["by_text|5", "t|5"]);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_view_may_read_what_the_system_says_and_a_kept_one_may_not() {
+    let engine = start(1);
+    run(&engine, "CREATE TABLE t (id BIGINT PRIMARY KEY)").await;
+    run(&engine, "CREATE VIEW intake AS SELECT relation, received FROM trueup.tables").await;
+    run(&engine, "INSERT INTO t VALUES (1), (2)").await;
+    assert_eq!(rows(&engine, "SELECT relation, received FROM intake").await, ["t|2"]);
+    for kept in ["SELECT received FROM intake", "SELECT count(*) AS tables FROM trueup.tables"] {
+        let refusal = refused(&engine, &format!("CREATE MATERIALIZED VIEW kept AS {kept}")).await;
+        assert_eq!(refusal.message, "\"trueup.tables\" cannot be kept up to date");
+    }
     engine.stop().await;
 }

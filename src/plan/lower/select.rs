@@ -25,8 +25,8 @@ impl Lowering<'_> {
             _ => scan.table_name.table().to_string(),
         };
         let relation = self.relations.relation(&name).ok_or_else(|| {
-            SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" cannot be read by a view"))
-                .hint("a view reads tables, sources and views; query system relations directly")
+            SqlError::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" cannot be kept up to date"))
+                .hint("the system's relations are read when they are asked: query them, or make a plain view of them")
         })?;
         let get = Operator::Get { relation: relation.id, name: relation.name.clone() };
         let mut node = self.node(get, Arc::clone(&relation.schema), relation.unique.clone());
