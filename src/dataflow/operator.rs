@@ -109,22 +109,6 @@ pub(crate) fn at_once<'s, C: Container>(
     (row_stream, errors)
 }
 
-/// Follows an operator's input frontiers and says when a tick is complete.
-struct TickGate {
-    upper: Tick,
-}
-
-impl TickGate {
-    /// The frontier before and after, if it moved. A closed input stands at the end of time.
-    fn advance(&mut self, frontiers: &[MutableAntichain<Tick>]) -> Option<(Tick, Tick)> {
-        let upper =
-            frontiers.iter().map(|f| f.frontier().first().copied().unwrap_or(Tick::MAX)).min().unwrap_or(Tick::MAX);
-        assert!(upper >= self.upper, "a frontier went back from {} to {upper}", self.upper);
-        let lower = std::mem::replace(&mut self.upper, upper);
-        (upper > lower).then_some((lower, upper))
-    }
-}
-
 /// The tick being closed, as operators see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Closing {
@@ -132,6 +116,23 @@ pub(crate) struct Closing {
     pub lower: Tick,
     /// Everything before this is complete now.
     pub upper: Tick,
+}
+
+/// Follows an operator's input frontiers and says when a tick is complete.
+#[derive(Default)]
+struct TickGate {
+    upper: Tick,
+}
+
+impl TickGate {
+    /// What the frontiers close, if they moved. A closed input stands at the end of time.
+    fn advance(&mut self, frontiers: &[MutableAntichain<Tick>]) -> Option<Closing> {
+        let upper =
+            frontiers.iter().map(|f| f.frontier().first().copied().unwrap_or(Tick::MAX)).min().unwrap_or(Tick::MAX);
+        assert!(upper >= self.upper, "a frontier went back from {} to {upper}", self.upper);
+        let lower = std::mem::replace(&mut self.upper, upper);
+        (upper > lower).then_some(Closing { lower, upper })
+    }
 }
 
 /// Handles everything a tick brought, once it is complete, also if it brought nothing.
@@ -150,12 +151,12 @@ pub(crate) fn on_tick<'s, C: Container + Default, P: ParallelizationContract<Tic
     let mut emitter = Emitter::new(rows, Rc::clone(&errors), yielded);
     builder.build(move |capabilities| {
         emitter.hold(capabilities);
-        let mut gate = TickGate { upper: 0 };
+        let mut gate = TickGate::default();
         let mut pending: Vec<C> = vec![];
         move |frontiers| {
             input.for_each(|_capability, data| pending.push(std::mem::take(data)));
-            if let Some((lower, upper)) = gate.advance(frontiers) {
-                emitter.emit(upper, |out| logic(std::mem::take(&mut pending), Closing { lower, upper }, out));
+            if let Some(closing) = gate.advance(frontiers) {
+                emitter.emit(closing.upper, |out| logic(std::mem::take(&mut pending), closing, out));
             }
         }
     });
@@ -171,12 +172,12 @@ pub(crate) fn at_end<C: Container + Default>(
     let mut builder = OperatorBuilder::new(name.to_string(), input.scope());
     let mut input = builder.new_input(input, Pipeline);
     builder.build(move |_capabilities| {
-        let mut gate = TickGate { upper: 0 };
+        let mut gate = TickGate::default();
         let mut pending: Vec<C> = vec![];
         move |frontiers| {
             input.for_each(|_capability, data| pending.push(std::mem::take(data)));
-            if let Some((lower, upper)) = gate.advance(frontiers) {
-                logic(std::mem::take(&mut pending), Closing { lower, upper });
+            if let Some(closing) = gate.advance(frontiers) {
+                logic(std::mem::take(&mut pending), closing);
             }
         }
     });
@@ -208,14 +209,14 @@ where
     let mut emitter = Emitter::new(rows, Rc::clone(&errors), yielded);
     builder.build(move |capabilities| {
         emitter.hold(capabilities);
-        let mut gate = TickGate { upper: 0 };
+        let mut gate = TickGate::default();
         let (mut lefts, mut rights) = (vec![], vec![]);
         move |frontiers| {
             left.for_each(|_capability, data| lefts.push(std::mem::take(data)));
             right.for_each(|_capability, data| rights.push(std::mem::take(data)));
-            if let Some((lower, upper)) = gate.advance(frontiers) {
-                emitter.emit(upper, |out| {
-                    logic(std::mem::take(&mut lefts), std::mem::take(&mut rights), Closing { lower, upper }, out)
+            if let Some(closing) = gate.advance(frontiers) {
+                emitter.emit(closing.upper, |out| {
+                    logic(std::mem::take(&mut lefts), std::mem::take(&mut rights), closing, out)
                 });
             }
         }
@@ -242,7 +243,7 @@ pub(crate) fn on_tick_many<'s>(
     let mut emitter = Emitter::new(rows, Rc::clone(&errors), yielded);
     builder.build(move |capabilities| {
         emitter.hold(capabilities);
-        let mut gate = TickGate { upper: 0 };
+        let mut gate = TickGate::default();
         let (mut spans, mut rows) = (vec![vec![]; arranged.len()], vec![vec![]; exchanged.len()]);
         move |frontiers| {
             for (input, pending) in arranged.iter_mut().zip(&mut spans) {
@@ -251,10 +252,10 @@ pub(crate) fn on_tick_many<'s>(
             for (input, pending) in exchanged.iter_mut().zip(&mut rows) {
                 input.for_each(|_capability, data| pending.push(std::mem::take(data)));
             }
-            if let Some((lower, upper)) = gate.advance(frontiers) {
+            if let Some(closing) = gate.advance(frontiers) {
                 let spans = spans.iter_mut().map(std::mem::take).collect();
                 let rows = rows.iter_mut().map(std::mem::take).collect();
-                emitter.emit(upper, |out| logic(spans, rows, Closing { lower, upper }, out));
+                emitter.emit(closing.upper, |out| logic(spans, rows, closing, out));
             }
         }
     });
