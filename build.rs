@@ -16,7 +16,7 @@ const SOURCES: [&str; 7] =
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+    let web = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("web");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=TRUEUP_SKIP_WEB");
     for source in SOURCES {

@@ -6,16 +6,21 @@ use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
+use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::memory::MemoryStream;
+use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use futures::TryStreamExt;
@@ -112,7 +117,7 @@ impl Fragment {
         let slot = Slot::new(Arc::clone(&input));
         let planner =
             DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LeafPlanner { slot: Arc::clone(&slot) })]);
-        let physical = block_on(planner.create_physical_plan(plan, state))?;
+        let physical = sorted_by_rows(block_on(planner.create_physical_plan(plan, state))?)?;
         let (windows, physical) = match Windows::take_off(plan, &physical) {
             Some((windows, below)) => (Some(windows), below),
             None => (None, physical),
@@ -130,6 +135,24 @@ impl Fragment {
             None => Ok(rows),
         }
     }
+}
+
+/// The plan with its sorts going on by every column: which of two rows that are equal in a window's order comes first hangs on the rows
+/// alone. Functions over peers still see them as peers.
+fn sorted_by_rows(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let longer = |plan: Arc<dyn ExecutionPlan>| {
+        let Some(sort) = plan.downcast_ref::<SortExec>() else { return Ok(Transformed::no(plan)) };
+        let schema = sort.input().schema();
+        let columns = schema.fields().iter().enumerate().map(|(at, field)| Column::new(field.name(), at));
+        let columns = columns.map(|column| PhysicalSortExpr::new(Arc::new(column), SortOptions::default()));
+        // An ordering leaves out what it already has.
+        let order = LexOrdering::new(sort.expr().iter().cloned().chain(columns));
+        Ok(match order {
+            Some(order) => Transformed::yes(Arc::new(SortExec::new(order, Arc::clone(sort.input()))) as _),
+            None => Transformed::no(plan),
+        })
+    };
+    plan.transform_up(longer).data()
 }
 
 /// Runs a plan of one partition to its end.

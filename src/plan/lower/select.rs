@@ -227,7 +227,7 @@ impl Lowering<'_> {
         let leaf = extend_schema(&schema, &node.schema, width).map_err(|e| self.error(e))?;
         let plan = LogicalPlan::Window(
             Window::try_new(
-                deterministic(&window.window_expr, &leaf),
+                window.window_expr.clone(),
                 Arc::new(crate::plan::fragment::rows(&leaf).map_err(|e| self.error(e))?),
             )
             .map_err(|e| self.error(e))?,
@@ -394,43 +394,4 @@ fn extend_schema(schema: &DFSchema, full: &SchemaRef, from: usize) -> datafusion
     let appended = (from..full.fields().len())
         .map(|i| (None, Arc::new(full.field(i).clone().with_name(format!("__partition_{i}")))));
     DFSchema::new_with_metadata(known.chain(appended).collect(), Default::default())
-}
-
-/// Window functions whose result hangs on the order of equal rows get the whole row as a last sort key.
-fn deterministic(expressions: &[Expr], schema: &DFSchema) -> Vec<Expr> {
-    use datafusion::common::tree_node::{Transformed, TreeNode};
-    use datafusion::logical_expr::WindowFrameUnits;
-    let tie_break = |expression: Expr| {
-        let Expr::WindowFunction(mut function) = expression else { return Ok(Transformed::no(expression)) };
-        let peers = matches!(function.fun.name(), "rank" | "dense_rank" | "percent_rank" | "cume_dist")
-            || (!matches!(function.fun.name(), "row_number" | "lag" | "lead" | "ntile")
-                && function.params.window_frame.units != WindowFrameUnits::Rows);
-        if !peers {
-            for column in schema.columns() {
-                let expression = Expr::Column(column);
-                if function.params.order_by.iter().all(|s| s.expr != expression) {
-                    function.params.order_by.push(expression.sort(true, true));
-                }
-            }
-        }
-        Ok(Transformed::yes(Expr::WindowFunction(function)))
-    };
-    // Columns keep the names they had: the tie-breaker is ours, not the author's.
-    let rewrite = |e: &Expr| {
-        let name = e.schema_name().to_string();
-        let rewritten = e.clone().transform_up(tie_break).map(|t| t.data).unwrap_or_else(|_| e.clone());
-        rewritten.alias(name)
-    };
-    expressions.iter().map(|e| strip_alias(rewrite(e))).collect()
-}
-
-/// A window plan's expressions must be window functions or aliases of them; nested aliases are flattened.
-fn strip_alias(expression: Expr) -> Expr {
-    match expression {
-        Expr::Alias(outer) => match *outer.expr {
-            Expr::Alias(inner) => inner.expr.alias(outer.name),
-            other => other.alias(outer.name),
-        },
-        other => other,
-    }
 }

@@ -1,6 +1,6 @@
 //! Clients that send too much, too slowly, or go away; and the server's end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use http_body_util::{BodyExt, StreamBody};
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use trueup::serve::http::HttpOptions;
 
-use super::client::{Events, TestBody, ask, get, post_json, read, send};
+use super::client::{Events, PATIENCE, TestBody, ask, get, post_json, read, send};
 use super::server::{Server, options};
 use super::tables::{ORDERS, gzip, post_lines};
 
@@ -33,7 +33,8 @@ async fn metric(server: &Server, name: &str) -> u64 {
 }
 
 pub(super) async fn until_metric(server: &Server, name: &str, value: u64) {
-    for _ in 0..200 {
+    let patience = Instant::now() + PATIENCE;
+    while Instant::now() < patience {
         if metric(server, name).await == value {
             return;
         }
@@ -139,7 +140,7 @@ async fn clients_that_go_away_leave_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_ends_streams_and_refuses_rows() {
-    let limits = HttpOptions { shutdown_grace: Duration::from_secs(3), ..options() };
+    let limits = HttpOptions { shutdown_grace: PATIENCE, ..options() };
     let server = Server::start_with(limits, ORDERS).await;
     let mut events = Events::open(server.address, "/api/views/totals/changes", None).await;
     assert_eq!(events.news().await.name, "snapshot");
@@ -148,7 +149,10 @@ async fn stopping_ends_streams_and_refuses_rows() {
     pieces.send("{\"order_id\":1,").await.expect("room");
     let under_way = tokio::spawn(send(server.address, Method::POST, "/api/tables/orders", &[NDJSON], body));
     until_metric(&server, "trueup_http_in_flight_bytes", 1 << 10).await;
+    // Answered once, so it is the server's: one that still waits to be accepted is reset when the listener closes.
     let mut kept = TcpStream::connect(server.address).await.expect("the server listens");
+    kept.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    kept.read_u8().await.expect("the answer begins");
     server.stop.send_replace(true);
     let end = events.news().await;
     assert_eq!((end.name.as_str(), &end.data["reason"]), ("end", &json!("stopping")));

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use trueup::engine::api::Outcome;
 use trueup::model::Op;
 
-use super::model::{Table, rows_as_batch};
+use super::model::{TABLES, Table, rows_as_batch};
 use super::reference::{Batch, Reference};
 use super::{Subject, compare, feed, seed};
 use crate::harness::lines;
@@ -185,6 +185,52 @@ async fn ticks_of_many_rows_are_as_right_as_those_of_few() {
         compare_views(&subject, &batch, &made, BULK_QUERIES, tick, &format!("round {round}")).await;
     }
     subject.engine.stop().await;
+}
+
+/// Equal rows of a window's order: SQL leaves open which comes first.
+const TIED_QUERIES: &[&str] = &[
+    "SELECT id, row_number() OVER w AS r, rank() OVER w AS k, first_value(id) OVER w AS f, last_value(id) OVER w AS l FROM orders WINDOW w AS (PARTITION BY sku ORDER BY qty)",
+    "SELECT id, lag(id) OVER w AS l, ntile(4) OVER w AS t, count(*) OVER w AS c FROM orders WINDOW w AS (PARTITION BY paid ORDER BY channel DESC)",
+    "SELECT id, sum(id) OVER (PARTITION BY sku % 2 ORDER BY qty ROWS UNBOUNDED PRECEDING) AS s, avg(qty) OVER (PARTITION BY sku % 2 ORDER BY qty) AS a FROM orders",
+    "SELECT id, array_agg(id) OVER (PARTITION BY sku) AS ids FROM orders",
+    "SELECT ref, n, row_number() OVER w AS r, lag(n) OVER w AS l, nth_value(n, 30) OVER w AS t FROM events WINDOW w AS (PARTITION BY kind ORDER BY flag)",
+    "SELECT ref, n, first_value(n) OVER (PARTITION BY flag ORDER BY kind) AS f, count(*) OVER (PARTITION BY flag ORDER BY kind ROWS 7 PRECEDING) AS c FROM events",
+];
+
+/// Which of equal rows comes first hangs on the rows alone: not on when they came, in what company, or on the number of workers.
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_rows_of_a_window_have_one_order() {
+    let seed = seed();
+    println!("TRUEUP_SEED={seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut tables: Vec<Table> = TABLES.iter().map(|sql| Table::new(sql)).collect();
+    let (kept, fresh) = (Subject::start(3, &TABLES).await, Subject::start(1, &TABLES).await);
+    let make = async |subject: &Subject| {
+        for (at, sql) in TIED_QUERIES.iter().enumerate() {
+            let create = format!("CREATE MATERIALIZED VIEW v{at} AS {sql}");
+            subject.engine.run(&create).await.unwrap_or_else(|e| panic!("{create}: {e}"));
+        }
+    };
+    make(&kept).await;
+    for round in 0..12 {
+        let changes = [400, 3, 40][round % 3];
+        let input: Vec<_> = tables.iter_mut().map(|table| table.draw(seed, &mut random, changes)).collect();
+        for subject in [&kept, &fresh] {
+            feed(subject, &input, &mut random).await;
+        }
+        make(&fresh).await;
+        for (at, sql) in TIED_QUERIES.iter().enumerate() {
+            let name = format!("v{at}");
+            let (kept, anew) = (kept.rows(&name).await, fresh.rows(&name).await);
+            let (kept, anew) = (kept.expect("the view is there"), anew.expect("the view is there"));
+            if let Some(text) = compare::difference(&kept, &anew) {
+                panic!("round {round}: {sql}\n  {text}");
+            }
+            fresh.engine.run(&format!("DROP MATERIALIZED VIEW {name}")).await.expect("drops");
+        }
+    }
+    kept.engine.stop().await;
+    fresh.engine.stop().await;
 }
 
 const FEED_QUERIES: &[&str] = &[

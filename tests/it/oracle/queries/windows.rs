@@ -44,6 +44,10 @@ pub const WINDOWS: &[&str] = &[
     "SELECT order_id, line, row_number() OVER (PARTITION BY order_id, tag ORDER BY line) AS r, sum(line) OVER (PARTITION BY order_id, tag ORDER BY line ROWS UNBOUNDED PRECEDING) AS s, max(day) OVER (PARTITION BY order_id, tag ORDER BY line ROWS UNBOUNDED PRECEDING) AS d FROM items",
     "SELECT id, row_number() OVER (PARTITION BY sku ORDER BY id) AS r, lag(id) OVER (PARTITION BY sku ORDER BY id) AS l, count(*) OVER (PARTITION BY sku ORDER BY id ROWS UNBOUNDED PRECEDING) AS c FROM orders",
     "SELECT id, sum(amount) FILTER (WHERE paid) OVER (PARTITION BY channel ORDER BY id ROWS UNBOUNDED PRECEDING) AS p, sum(amount) OVER (PARTITION BY channel ORDER BY id ROWS UNBOUNDED PRECEDING) AS s FROM orders",
+    // Functions over peers beside functions over rows, in one window.
+    "SELECT id, rank() OVER w AS k, sum(qty) OVER w AS s, sum(qty) OVER (PARTITION BY sku ORDER BY qty ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS t, count(*) OVER (PARTITION BY sku ORDER BY qty GROUPS CURRENT ROW) AS g FROM orders WINDOW w AS (PARTITION BY sku ORDER BY qty)",
+    "SELECT sku, channel, row_number() OVER w AS r, rank() OVER w AS k, dense_rank() OVER w AS d FROM orders WINDOW w AS (PARTITION BY sku ORDER BY channel)",
+    "SELECT sku, channel, sum(c) OVER (PARTITION BY sku ORDER BY channel) AS a, sum(c) OVER (PARTITION BY sku ORDER BY channel ROWS UNBOUNDED PRECEDING) AS b FROM (SELECT sku, channel, count(*) AS c FROM orders GROUP BY sku, channel) t",
     // More of the same, harder.
     "SELECT a.id, b.id AS other, row_number() OVER (PARTITION BY a.sku ORDER BY a.id, b.id) AS r FROM orders a JOIN orders b ON a.sku = b.sku",
     "SELECT *, row_number() OVER (PARTITION BY o.id ORDER BY i.line) AS r FROM orders o JOIN items i ON i.order_id = o.id",
