@@ -66,6 +66,8 @@ pub mod code {
     pub const NUMERIC_VALUE_OUT_OF_RANGE: &str = "22003";
     /// Division by zero.
     pub const DIVISION_BY_ZERO: &str = "22012";
+    /// A time or interval out of its range.
+    pub const DATETIME_FIELD_OVERFLOW: &str = "22008";
     /// Any other evaluation error.
     pub const DATA_EXCEPTION: &str = "22000";
     /// COPY data or an input line that cannot be read.

@@ -18,7 +18,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::DataType as SqlType;
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 
-use super::{functions, json, lateral, now, overflow, timezone, types};
+use super::{functions, interval, json, lateral, now, overflow, timezone, types};
 use crate::model::error::code;
 
 /// The database's name.
@@ -30,7 +30,8 @@ const BATCH_ROWS: usize = 8192;
 
 /// A fresh context. Contexts share nothing that can change.
 pub fn session_context() -> SessionContext {
-    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(json::JsonOperators::default())];
+    let mut planners: Vec<Arc<dyn ExprPlanner>> =
+        vec![Arc::new(json::JsonOperators::default()), Arc::new(interval::IntervalOperators)];
     planners.extend(SessionStateDefaults::default_expr_planners());
     let mut analyzer_rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(lateral::UnnestLateral)];
     analyzer_rules.extend(Analyzer::new().rules);

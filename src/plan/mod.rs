@@ -12,6 +12,7 @@ pub mod error;
 pub mod explain;
 pub mod fragment;
 mod functions;
+mod interval;
 mod json;
 pub mod lateral;
 pub mod lir;

@@ -85,5 +85,6 @@ pub const ROWS: &[&str] = &[
     // More of the same, harder.
     "SELECT id, amount FROM orders WHERE (channel, sku) IN (('web', 1), ('app', 2))",
     "SELECT id, doc::text LIKE '{%' AS is_object, length(doc) FROM orders",
+    "SELECT id, at + qty * INTERVAL '1 day' AS due, at - (at - TIMESTAMP '2026-01-01 00:00:00') / 2 AS middle, INTERVAL '1 month' * sku AS term FROM orders",
     "SELECT id, amount::numeric(6,1) AS a, round(amount * 1.075, 2) AS b, amount / 7 AS c FROM orders",
 ];

@@ -18,6 +18,8 @@ pub const TIMES: &[&str] = &[
     "SELECT kind, n FROM events WHERE at < now()",
     "SELECT kind, n FROM events WHERE at + INTERVAL '1 month' < now() AND seen + INTERVAL '1 year' > now() + INTERVAL '365 days'",
     "SELECT kind, n FROM (SELECT kind, n, seen FROM events WHERE seen <= now() ORDER BY seen DESC, n, kind LIMIT 5) t",
+    "SELECT kind, n FROM events WHERE seen > now() - n * INTERVAL '1 second'",
+    "SELECT kind, n FROM events WHERE seen BETWEEN now() - INTERVAL '6 seconds' * 1.5 AND now() + INTERVAL '1 minute' / 8",
     // More of the same, harder.
     "SELECT kind, max(seen) AS last FROM events GROUP BY kind HAVING max(seen) > now() - INTERVAL '2 seconds'",
     "SELECT o.id, e.n FROM orders o LEFT JOIN events e ON e.ref = o.id AND e.seen > now()",
