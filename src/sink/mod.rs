@@ -20,7 +20,8 @@
 //!
 //! # Non-guarantees
 //! Nothing is remembered across restarts: what stands in the view then fires again. A view's row that changes and changes back
-//! between two ticks is not seen. Options are no secrets: whoever may query sees them in `trueup.views`, headers too.
+//! between two ticks is not seen. Whoever may query sees a sink's options in `trueup.views`; secrets go into the environment
+//! (`${TRUEUP_SECRET_NAME}`), and whoever may make a sink can send them anywhere.
 
 mod alerts;
 mod client;
@@ -141,10 +142,11 @@ impl SinkHandle {
     /// Starts the sink's thread.
     ///
     /// # Errors
-    /// Options that do not fit the view, certificates that can't be read, no thread to be had.
+    /// Options that do not fit the view, secrets that are not set, certificates that can't be read, no thread to be had.
     pub fn start(def: &SinkDef, view: SinkView, feed: impl SinkFeed) -> SqlResult<SinkHandle> {
-        let alerts = alerts::Alerts::new(def, &view)?;
-        let client = client::Client::new(def)?;
+        let def = def.revealed(&view.sink, &|name| std::env::var(name).ok())?;
+        let alerts = alerts::Alerts::new(&def, &view)?;
+        let client = client::Client::new(&def)?;
         let shared = Arc::new(Shared::default());
         shared.with(|status| {
             status.name.clone_from(&view.sink);
@@ -155,7 +157,7 @@ impl SinkHandle {
         let (finished, done) = flume::bounded(1);
         let io_error = |e: std::io::Error| SqlError::new(code::IO_ERROR, format!("could not start a sink: {e}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io_error)?;
-        let deliver = deliver::Deliver::new(def.clone(), alerts, client, Arc::clone(&shared));
+        let deliver = deliver::Deliver::new(def, alerts, client, Arc::clone(&shared));
         let thread = std::thread::Builder::new().name(format!("sink-{}", view.sink)).spawn(move || {
             runtime.block_on(deliver.run(feed, cancelled));
             // Whoever waited may have gone.

@@ -9,6 +9,9 @@
 //! | `timeout_ms` | how long one delivery may take | 10000 |
 //! | `retry_initial_ms`, `retry_max_ms` | pause after the first failure, and the longest | 500, 60000 |
 //! | `ca_file` | PEM certificates to trust instead of the system's | – |
+//!
+//! What is declared can be read by whoever may query. Secrets stay out of it: in `url` and headers `${TRUEUP_SECRET_NAME}` stands for the
+//! environment variable of that name, read when the sink starts. Others than `TRUEUP_SECRET_…` are not read.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,11 +26,13 @@ use crate::model::{SqlError, SqlResult};
 /// The one connector there is.
 pub(super) const WEBHOOK: &str = "webhook";
 const HEADER_PREFIX: &str = "header.";
+const SECRET_PREFIX: &str = "TRUEUP_SECRET_";
 const MILLISECONDS_MAX: u64 = 3_600_000;
 
 /// A sink as declared.
 #[derive(Clone, Debug)]
 pub struct SinkDef {
+    declared: BTreeMap<String, String>,
     pub(super) url: Uri,
     pub(super) key: Option<Vec<String>>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
@@ -39,11 +44,24 @@ pub struct SinkDef {
 }
 
 impl SinkDef {
-    /// Reads a sink's options.
+    /// Reads a sink's options; secrets are not looked up.
     ///
     /// # Errors
     /// Another connector than `webhook`, unknown options, values of the wrong kind.
     pub fn new(name: &str, options: &BTreeMap<String, String>) -> SqlResult<SinkDef> {
+        SinkDef::read(name, options, &|_| Some("secret".to_string()))
+    }
+
+    /// The sink with its secrets, `variable` being the environment.
+    pub(super) fn revealed(&self, name: &str, variable: &dyn Fn(&str) -> Option<String>) -> SqlResult<SinkDef> {
+        SinkDef::read(name, &self.declared, variable)
+    }
+
+    fn read(
+        name: &str,
+        options: &BTreeMap<String, String>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> SqlResult<SinkDef> {
         match options.get("connector").map(String::as_str) {
             Some(WEBHOOK) => {}
             Some(other) => {
@@ -56,7 +74,7 @@ impl SinkDef {
                     .hint("WITH (connector = 'webhook', url = 'https://…')"));
             }
         }
-        let options = Options { sink: name, values: options };
+        let options = Options { sink: name, values: options, variable };
         options.refuse_unknown()?;
         let retry_initial = options.milliseconds("retry_initial_ms", 500)?;
         let retry_max = options.milliseconds("retry_max_ms", 60_000)?;
@@ -64,6 +82,7 @@ impl SinkDef {
             return Err(options.invalid("retry_initial_ms", "it is above retry_max_ms"));
         }
         Ok(SinkDef {
+            declared: options.values.clone(),
             url: options.url()?,
             key: options.get("key").map(|names| names.split(',').map(|n| n.trim().to_string()).collect()),
             headers: options.headers()?,
@@ -79,6 +98,7 @@ impl SinkDef {
 struct Options<'a> {
     sink: &'a str,
     values: &'a BTreeMap<String, String>,
+    variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
 impl Options<'_> {
@@ -106,6 +126,22 @@ impl Options<'_> {
         }
     }
 
+    /// A value with the environment's secrets in their places.
+    fn revealed(&self, key: &str, value: &str) -> SqlResult<String> {
+        let (mut revealed, mut rest) = (String::new(), value);
+        while let Some((before, behind)) = rest.split_once("${") {
+            let Some((name, after)) = behind.split_once('}').filter(|(name, _)| name.starts_with(SECRET_PREFIX)) else {
+                return Err(self.invalid(key, &format!("expected ${{{SECRET_PREFIX}…}}, no other variable is read")));
+            };
+            let Some(secret) = (self.variable)(name) else {
+                return Err(self.invalid(key, &format!("the environment variable {name} is not set")));
+            };
+            revealed.extend([before, &secret]);
+            rest = after;
+        }
+        Ok(revealed + rest)
+    }
+
     fn url(&self) -> SqlResult<Uri> {
         let Some(text) = self.get("url") else {
             return Err(SqlError::new(
@@ -114,7 +150,10 @@ impl Options<'_> {
             )
             .hint("url = 'https://alerts.example.com/hook'"));
         };
-        let url: Uri = text.parse().map_err(|e: hyper::http::uri::InvalidUri| self.invalid("url", &e.to_string()))?;
+        let url: Uri = self
+            .revealed("url", text)?
+            .parse()
+            .map_err(|e: hyper::http::uri::InvalidUri| self.invalid("url", &e.to_string()))?;
         match url.scheme_str() {
             Some("http" | "https") if url.host().is_some_and(|host| !host.is_empty()) => Ok(url),
             _ => Err(self.invalid("url", "expected http://host… or https://host…")),
@@ -126,7 +165,8 @@ impl Options<'_> {
         named
             .map(|(key, name, value)| {
                 let name = HeaderName::try_from(name).map_err(|e| self.invalid(key, &e.to_string()))?;
-                let mut value = HeaderValue::try_from(value).map_err(|e| self.invalid(key, &e.to_string()))?;
+                let mut value =
+                    HeaderValue::try_from(self.revealed(key, value)?).map_err(|e| self.invalid(key, &e.to_string()))?;
                 value.set_sensitive(true);
                 Ok((name, value))
             })
@@ -177,6 +217,8 @@ mod tests {
             (vec![("connector", "webhook"), url, ("retry_max_ms", "10")], "above retry_max_ms"),
             (vec![("connector", "webhook"), url, ("header.a b", "x")], "invalid HTTP header name"),
             (vec![("connector", "webhook"), url, ("snapshot", "maybe")], "expected 'true' or 'false'"),
+            (vec![("connector", "webhook"), url, ("header.x", "${HOME}")], "expected ${TRUEUP_SECRET_…}"),
+            (vec![("connector", "webhook"), ("url", "http://x/${TRUEUP_SECRET_X")], "expected ${TRUEUP_SECRET_…}"),
         ] {
             let error = read(&options).expect_err("refused");
             assert!(error.contains(expected), "{options:?}: {error}");
@@ -195,5 +237,30 @@ mod tests {
         .unwrap();
         assert_eq!(def.key, Some(vec!["sku".to_string(), "day".to_string()]));
         assert_eq!((def.headers.len(), def.retry_max, def.snapshot), (1, Duration::from_secs(2), true));
+    }
+
+    #[test]
+    fn secrets_come_from_the_environment() {
+        let declared = read(&[
+            ("connector", "webhook"),
+            ("url", "https://alerts.example.com/${TRUEUP_SECRET_PATH}?${TRUEUP_SECRET_PATH}"),
+            ("header.authorization", "Bearer ${TRUEUP_SECRET_TOKEN}"),
+        ])
+        .unwrap();
+        let variable = |name: &str| match name {
+            "TRUEUP_SECRET_PATH" => Some("a/b".to_string()),
+            "TRUEUP_SECRET_TOKEN" => Some("t".to_string()),
+            _ => None,
+        };
+        let def = declared.revealed("s", &variable).unwrap();
+        assert_eq!(
+            (def.url.to_string().as_str(), &def.headers[0].1),
+            ("https://alerts.example.com/a/b?a/b", &HeaderValue::from_static("Bearer t"))
+        );
+        let error = declared.revealed("s", &|_| None).unwrap_err();
+        assert!(error.to_string().contains("the environment variable TRUEUP_SECRET_PATH is not set"), "{error}");
+        // A secret that breaks its place is not repeated in the error.
+        let error = declared.revealed("s", &|_| Some("a\nb".to_string())).unwrap_err();
+        assert!(!error.to_string().contains("a\nb"), "{error}");
     }
 }
