@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::SessionState as DataFusionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -143,9 +142,7 @@ pub(crate) fn index(
     let key = columns.iter().map(column).collect::<SqlResult<Vec<usize>>>()?;
     let layout = Layout::new(key, info.schema.fields().len());
     let operator = Operator::Get { relation: info.id, name: info.name.clone() };
-    let fields = info.schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<Field>>();
-    let node =
-        Node { fingerprint: operator.describe(), operator, schema: Arc::new(Schema::new(fields)), unique: info.unique };
+    let node = Node::new(operator, &info.schema, info.unique);
     let name = name.map_or_else(|| format!("{relation}_{}_idx", columns.join("_")), str::to_string);
     let plan = Plan {
         name: name.clone(),

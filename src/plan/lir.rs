@@ -3,13 +3,14 @@
 //! Columns are positions, never names: node `n` yields rows of `n.schema`, and expressions refer to their input by index. Nodes
 //! are shared (`Arc`): equal sub-plans of one view are one node, rendered once. Each stateful operator says what it keeps.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::SortOptions;
-use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::UnnestOptions;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::{ScalarValue, UnnestOptions};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::unnest::ListUnnest;
@@ -28,8 +29,22 @@ pub struct Node {
     pub schema: SchemaRef,
     /// Sets of columns no two present rows agree on; at most one row in all if a set is empty.
     pub unique: Vec<Vec<usize>>,
-    /// Text of the whole sub-plan: equal texts are equal plans.
+    /// Text of the whole sub-plan: equal texts are equal plans over rows of equal types, whatever their columns are called.
     pub fingerprint: String,
+}
+
+impl Node {
+    /// A node whose rows have the fields of `schema`, all of them nullable.
+    pub fn new(operator: Operator, schema: &Schema, unique: Vec<Vec<usize>>) -> Node {
+        let plain = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true).with_metadata(HashMap::new());
+        let schema = Arc::new(Schema::new(schema.fields().iter().map(plain).collect::<Vec<_>>()));
+        let mut fingerprint = operator.identity();
+        write!(fingerprint, " yields {}", types_text(&schema)).expect("writing to a string");
+        for input in operator.inputs() {
+            write!(fingerprint, "\n({})", input.fingerprint).expect("writing to a string");
+        }
+        Node { operator, schema, unique, fingerprint }
+    }
 }
 
 /// How rows are laid out in an arrangement: the key columns first, then the others in their sort order.
@@ -290,6 +305,27 @@ impl Operator {
         }
     }
 
+    /// Text that differs where operators differ: what [`Operator::describe`] prints for people leaves out types and more.
+    fn identity(&self) -> String {
+        let details = match self {
+            Operator::Get { relation, .. } => format!("{relation:?}"),
+            Operator::Constant { rows } => rows_identity(rows),
+            Operator::Map { steps, .. } => list(steps.iter().map(step_identity)),
+            Operator::Temporal { bounds, .. } => format!("{bounds:?}"),
+            Operator::Join { condition, .. } => format!("{condition:?}"),
+            Operator::Reduce { aggregates, always, .. } => {
+                format!("{aggregates:?} {:?}", always.as_ref().map(rows_identity))
+            }
+            Operator::Recompute { fragment, on_empty, .. } => {
+                let leaves = fragment.inputs().into_iter().map(|leaf| format!("{:?}", leaf.schema()));
+                format!("{:?} over {} {on_empty}", fragment.expressions(), list(leaves))
+            }
+            // All there is to them is in their line.
+            Operator::Union { .. } | Operator::CoGroup { .. } | Operator::TopK { .. } => String::new(),
+        };
+        format!("{} {details}", self.describe())
+    }
+
     /// The operator's own line, without its inputs.
     pub fn describe(&self) -> String {
         let mut line = String::new();
@@ -353,6 +389,26 @@ fn constant_text(rows: &RecordBatch) -> String {
     let lines =
         text.lines().filter(|l| l.starts_with('|')).skip(1).map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "));
     lines.collect::<Vec<_>>().join(" ")
+}
+
+/// All values with their types.
+fn rows_identity(rows: &RecordBatch) -> String {
+    let values = rows.columns().iter().flat_map(|column| {
+        (0..rows.num_rows()).map(move |row| format!("{:?}", ScalarValue::try_from_array(column, row)))
+    });
+    format!("{} of {} {}", rows.num_rows(), types_text(&rows.schema()), list(values))
+}
+
+fn types_text(schema: &Schema) -> String {
+    list(schema.fields().iter().map(|field| field.data_type().to_string()))
+}
+
+fn step_identity(step: &Step) -> String {
+    match step {
+        Step::Filter(predicate) => format!("filter {predicate:?}"),
+        Step::Project(expressions, schema) => format!("project {expressions:?} to {}", types_text(schema)),
+        Step::Unnest { .. } => format!("{step:?}"),
+    }
 }
 
 fn step_text(step: &Step) -> String {

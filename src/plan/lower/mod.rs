@@ -96,16 +96,7 @@ impl Lowering<'_> {
 
     /// The node for `operator`; an equal one made before is shared.
     fn node(&mut self, operator: Operator, schema: SchemaRef, unique: Vec<Vec<usize>>) -> NodeRef {
-        let mut fingerprint = operator.describe();
-        for input in operator.inputs() {
-            fingerprint.push_str("\n(");
-            fingerprint.push_str(&input.fingerprint);
-            fingerprint.push(')');
-        }
-        let fields =
-            schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true).with_metadata(HashMap::new()));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let node = Node { operator, schema, unique, fingerprint };
+        let node = Node::new(operator, &schema, unique);
         self.nodes.entry(node.fingerprint.clone()).or_insert_with(|| Arc::new(node)).clone()
     }
 

@@ -282,7 +282,8 @@ async fn compare_queries(subject: &Subject, at: Tick, batch: &Batch, cases: &[Ca
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stateless_stretches_equal_the_batch_engine() {
-    check(&[("rows", queries::ROWS), ("sets", queries::SETS), ("times", queries::TIMES)]).await;
+    check(&[("rows", queries::ROWS), ("sets", queries::SETS), ("times", queries::TIMES), ("twins", queries::TWINS)])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

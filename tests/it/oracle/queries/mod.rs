@@ -11,6 +11,7 @@ mod rows;
 mod sets;
 mod subqueries;
 mod times;
+mod twins;
 mod windows;
 
 pub use aggregates::AGGREGATES;
@@ -21,6 +22,7 @@ pub use rows::ROWS;
 pub use sets::SETS;
 pub use subqueries::SUBQUERIES;
 pub use times::TIMES;
+pub use twins::TWINS;
 pub use windows::WINDOWS;
 
 /// What cannot be kept yet: refused by name, with what to write instead; never a wrong answer.
