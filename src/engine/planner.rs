@@ -14,7 +14,7 @@ use super::catalog::{Catalog, Entry, Object};
 use crate::dataflow::table_layout;
 use crate::model::error::code;
 use crate::model::{RelationId, SqlError, SqlResult, TableDef};
-use crate::plan::coerce::prefer_doubles;
+use crate::plan::coerce::coerce;
 use crate::plan::error::from_datafusion;
 use crate::plan::lir::{Layout, Node, Operator, Plan};
 use crate::plan::lower::{Relations, lower};
@@ -30,7 +30,7 @@ pub(crate) fn logical_plan(state: &DataFusionState, query: &Query, sql: &str) ->
 /// The logical plan of a query or a DML statement.
 pub(crate) fn statement_plan(state: &DataFusionState, statement: SqlStatement, sql: &str) -> SqlResult<LogicalPlan> {
     let statement = DataFusionStatement::Statement(Box::new(statement));
-    let planned = block_on(state.statement_to_plan(statement)).and_then(prefer_doubles).and_then(one_row_each);
+    let planned = block_on(state.statement_to_plan(statement)).and_then(coerce).and_then(one_row_each);
     planned.map_err(|e| from_datafusion(e, sql))
 }
 

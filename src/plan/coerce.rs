@@ -1,8 +1,11 @@
-//! Doubles meet decimals as doubles, as in PostgreSQL.
+//! Values of different types meet as in PostgreSQL: doubles and decimals as doubles, intervals by their length.
 //!
 //! DataFusion compares `score > 1.5` as decimals of 15 places, which fails on NaN and infinities, overflows and rounds. Here the
 //! decimal side is cast to DOUBLE PRECISION: in comparisons, BETWEEN, IN lists, CASE, COALESCE and their kin. Arithmetic is
 //! DataFusion's, which does so already; so is UNION, which does not.
+//!
+//! DataFusion compares intervals by months, then days, then time: 18 times 24 hours are less than ten days. Here comparisons, BETWEEN and IN
+//! lists are of lengths ([`super::interval`]). Sorting, grouping, `min` and `max` stay DataFusion's: right among differences of timestamps.
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -11,11 +14,13 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast};
 
+use super::interval::{INTERVAL, length};
+
 /// Functions whose arguments are brought to one type.
 const ONE_TYPE: [&str; 6] = ["coalesce", "nullif", "nvl", "ifnull", "greatest", "least"];
 
-/// The plan with decimals cast wherever they meet a double.
-pub fn prefer_doubles(plan: LogicalPlan) -> Result<LogicalPlan> {
+/// The plan with decimals cast wherever they meet a double, and intervals compared by length.
+pub fn coerce(plan: LogicalPlan) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|plan| {
         let mut schema = merge_schema(&plan.inputs());
         if let LogicalPlan::TableScan(scan) = &plan {
@@ -35,8 +40,19 @@ pub fn prefer_doubles(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// Casts decimals among the expressions that `expr` brings to one type, if a double is among them.
 fn unify(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let of = |data_type: fn(&DataType) -> bool| move |e: &Expr| e.get_type(schema).is_ok_and(|t| data_type(&t));
+    let is_interval = |t: &DataType| matches!(t, DataType::Interval(_));
+    let is_length = |t: &DataType| matches!(t, DataType::Interval(_) | DataType::Duration(_));
+    let is_comparison = matches!(expr, Expr::BinaryExpr(_) | Expr::Between(_) | Expr::InList(_));
     let mut changed = false;
     for group in groups(&mut expr) {
+        if is_comparison && group.iter().any(|e| of(is_interval)(e)) {
+            for part in group {
+                let value = std::mem::take(part);
+                *part = length(if of(is_length)(&value) { value } else { cast(value, INTERVAL) });
+            }
+            changed = true;
+            continue;
+        }
         if !group.iter().any(|e| of(DataType::is_floating)(e)) {
             continue;
         }

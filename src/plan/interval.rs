@@ -1,13 +1,20 @@
-//! `interval * number`, `number * interval` and `interval / number`, which DataFusion lacks.
+//! Intervals as PostgreSQL reckons with them, where DataFusion does otherwise or not at all.
 //!
-//! As in PostgreSQL, months, days and time are multiplied each for itself; what is left of a month counts as 30 days each, what is left of a
+//! - `interval * number`, `number * interval` and `interval / number`.
+//! - `date + interval` and `date - interval` are timestamps; DataFusion's are dates, without the hours.
+//! - [`length`] is what intervals compare by: a month is 30 days, a day 24 hours; DataFusion's order is by months, then days, then time,
+//!   so that no number of hours makes a day. Where comparisons get it: [`super::coerce`].
+//!
+//! In products months, days and time are multiplied each for itself; what is left of a month counts as 30 days each, what is left of a
 //! day as 24 hours, and the time is rounded to microseconds.
 
 use std::sync::Arc;
 
-use arrow::array::AsArray;
+use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::kernels::arity::try_binary;
-use arrow::datatypes::{DataType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit};
+use arrow::datatypes::{
+    DataType, Float64Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
+};
 use arrow::error::ArrowError;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -23,7 +30,7 @@ use crate::model::error::code;
 const DAYS_PER_MONTH: f64 = 30.0;
 const MICROSECONDS_PER_DAY: f64 = 86_400e6;
 const NANOSECONDS_PER_MICROSECOND: i64 = 1_000;
-const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
+pub(super) const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
 /// Plans the operators.
 #[derive(Debug)]
@@ -33,6 +40,8 @@ impl ExprPlanner for IntervalOperators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let is_interval =
             |e: &Expr| e.get_type(schema).is_ok_and(|t| matches!(t, DataType::Interval(_) | DataType::Duration(_)));
+        let is_date = |e: &Expr| e.get_type(schema).is_ok_and(|t| t == DataType::Date32);
+        let timestamp = |e: Expr| cast(e, DataType::Timestamp(TimeUnit::Microsecond, None));
         let is_number = |e: &Expr| e.get_type(schema).is_ok_and(|t| t.is_numeric());
         let (operation, interval, number) = match expr.op {
             BinaryOperator::Multiply if is_interval(&expr.left) && is_number(&expr.right) => {
@@ -43,6 +52,15 @@ impl ExprPlanner for IntervalOperators {
             }
             BinaryOperator::Divide if is_interval(&expr.left) && is_number(&expr.right) => {
                 (Operation::Over, expr.left, expr.right)
+            }
+            BinaryOperator::Plus if is_date(&expr.left) && is_interval(&expr.right) => {
+                return Ok(PlannerResult::Planned(timestamp(expr.left) + expr.right));
+            }
+            BinaryOperator::Plus if is_interval(&expr.left) && is_date(&expr.right) => {
+                return Ok(PlannerResult::Planned(timestamp(expr.right) + expr.left));
+            }
+            BinaryOperator::Minus if is_date(&expr.left) && is_interval(&expr.right) => {
+                return Ok(PlannerResult::Planned(timestamp(expr.left) - expr.right));
             }
             _ => return Ok(PlannerResult::Original(expr)),
         };
@@ -120,10 +138,70 @@ fn scale(
     let fits = |value: f64, end: f64| value.is_finite() && value.abs() < end;
     let (end_of_32_bits, end_of_time) = (2f64.powi(31), (i64::MAX / NANOSECONDS_PER_MICROSECOND) as f64);
     if !fits(months, end_of_32_bits) || !fits(whole_days, end_of_32_bits) || !fits(microseconds, end_of_time) {
-        return Err(SqlError::new(code::DATETIME_FIELD_OVERFLOW, "interval out of range"));
+        return Err(out_of_range());
     }
     let nanoseconds = microseconds as i64 * NANOSECONDS_PER_MICROSECOND;
     Ok(IntervalMonthDayNano::new(months.trunc() as i32, whole_days as i32, nanoseconds))
+}
+
+/// The length of an interval in microseconds, a BIGINT.
+pub(super) fn length(interval: Expr) -> Expr {
+    let function = Length { signature: Signature::any(1, Volatility::Immutable) };
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(function)), vec![interval]))
+}
+
+/// The interval whose [`length`] an expression is.
+pub(super) fn measured(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::ScalarFunction(call) if call.func.inner().is::<Length>() => call.args.first(),
+        _ => None,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Length {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Length {
+    fn name(&self) -> &str {
+        "interval_length"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Int64)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let of = |interval: &ArrayRef| -> Result<ArrayRef> {
+            if let DataType::Duration(_) = interval.data_type() {
+                let microseconds = arrow::compute::cast(interval, &DataType::Duration(TimeUnit::Microsecond))?;
+                return Ok(arrow::compute::cast(&microseconds, &DataType::Int64)?);
+            }
+            let intervals = arrow::compute::cast(interval, &INTERVAL)?;
+            let lengths = intervals.as_primitive::<IntervalMonthDayNanoType>().try_unary::<_, Int64Type, _>(|i| {
+                let days = i128::from(i.months) * DAYS_PER_MONTH as i128 + i128::from(i.days);
+                let time = i128::from(i.nanoseconds / NANOSECONDS_PER_MICROSECOND);
+                i64::try_from(days * MICROSECONDS_PER_DAY as i128 + time)
+                    .map_err(|_| ArrowError::ExternalError(Box::new(out_of_range())))
+            })?;
+            Ok(Arc::new(lengths))
+        };
+        match &arguments.args[0] {
+            ColumnarValue::Array(array) => Ok(ColumnarValue::Array(of(array)?)),
+            ColumnarValue::Scalar(value) => {
+                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&of(&value.to_array()?)?, 0)?))
+            }
+        }
+    }
+}
+
+fn out_of_range() -> SqlError {
+    SqlError::new(code::DATETIME_FIELD_OVERFLOW, "interval out of range")
 }
 
 #[cfg(test)]

@@ -110,8 +110,9 @@ fn statement(reader: &mut Reader) -> SqlResult<StatementKind> {
 
 /// Whatever sqlparser reads: DML, and what this server does not do.
 fn by_sqlparser(reader: &mut Reader) -> SqlResult<StatementKind> {
+    let start = reader.here();
     let mut statement = Box::new(reader.sql_statement()?);
-    normal::normalize(statement.as_mut());
+    normal::normalize(statement.as_mut()).map_err(|error| error.at(start))?;
     Ok(match statement.as_ref() {
         SqlStatement::Insert(_) => StatementKind::Insert(statement),
         SqlStatement::Update(_) => StatementKind::Update(statement),

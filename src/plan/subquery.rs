@@ -3,12 +3,13 @@
 //!
 //! - `(SELECT x FROM t WHERE …)`: the one row's value, NULL without a row, an error with several.
 //! - `(SELECT x FROM t WHERE … ORDER BY y LIMIT 1)`, correlated: the first row's value.
+//! - `x NOT IN (…)`, correlated, is refused.
 //! - `EXISTS (…)` as a value, outside of WHERE: whether its count is above zero.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err};
 use datafusion::functions_aggregate::count::count_all;
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Exists};
@@ -20,6 +21,8 @@ use datafusion::logical_expr::{
 };
 use std::sync::Arc;
 
+use crate::model::SqlError;
+
 /// The plan with every subquery that stands for a value made to yield one row.
 pub fn one_row_each(plan: LogicalPlan) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|plan| {
@@ -30,12 +33,21 @@ pub fn one_row_each(plan: LogicalPlan) -> Result<LogicalPlan> {
             let rewritten = expr.transform_up(|expr| match expr {
                 Expr::ScalarSubquery(subquery) => Ok(scalar(subquery)?.update_data(Expr::ScalarSubquery)),
                 Expr::Exists(exists) if !is_filter => Ok(Transformed::yes(counted(exists)?)),
+                Expr::InSubquery(within) if within.negated && !within.subquery.outer_ref_columns.is_empty() => {
+                    Err(DataFusionError::External(Box::new(correlated_not_in())))
+                }
                 other => Ok(Transformed::no(other)),
             })?;
             Ok(rewritten.update_data(|expr| name.restore(expr)))
         })
     })?;
     Ok(rewritten.data)
+}
+
+/// Refusal of `x NOT IN (correlated subquery)`: a join can't tell the NULLs of one outer row from those of another.
+pub fn correlated_not_in() -> SqlError {
+    SqlError::unsupported("NOT IN with a correlated subquery is not supported")
+        .hint("write NOT EXISTS (SELECT … WHERE inner.x = outer.x AND …)")
 }
 
 fn scalar(subquery: Subquery) -> Result<Transformed<Subquery>> {

@@ -11,6 +11,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
+use super::coerce::coerce;
 use super::context::session_context;
 use super::error::from_datafusion;
 use super::now::bind_now;
@@ -71,7 +72,7 @@ fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> RecordBatch {
 pub(super) fn plan(context: &SessionContext, sql: &str) -> SqlResult<LogicalPlan> {
     let StatementKind::Query(query) = parse(sql)?.remove(0).kind else { panic!("no query: {sql}") };
     let statement = DataFusionStatement::Statement(Box::new(SqlStatement::Query(query)));
-    wait(context.state().statement_to_plan(statement)).map_err(|error| from_datafusion(error, sql))
+    wait(context.state().statement_to_plan(statement)).and_then(coerce).map_err(|error| from_datafusion(error, sql))
 }
 
 /// The rows of a query at [`TICK_MS`].

@@ -22,6 +22,44 @@ fn check_true(conditions: &[&str]) {
 }
 
 #[test]
+fn intervals_compare_by_length() {
+    check_true(&[
+        "timestamp '2026-03-19 00:00:00' - timestamp '2026-03-01 00:00:00' > interval '10 days'",
+        "interval '24 hours' = interval '1 day'",
+        "interval '1 month' = interval '30 days'",
+        "interval '1 month -1 day' < interval '30 days'",
+        "interval '25 hours' between interval '1 day' and interval '2 days'",
+        "interval '48 hours' in (interval '1 day', interval '2 days')",
+        "interval '1 hour' is distinct from null",
+        "now() - timestamptz '2026-02-20 00:00:00+00' > interval '1 day'",
+        "3 * interval '1 day' = interval '72 hours' and interval '1 day' / 2 = interval '12 hours'",
+    ]);
+}
+
+#[test]
+fn is_distinct_from_binds_before_and() {
+    check_true(&[
+        "not (1 is distinct from 2 and false)",
+        "(false and 1 is distinct from 2 or true)",
+        "(false and 1 is not distinct from 2 or true and not 3 is distinct from 3 or false)",
+        "1 is distinct from 2 and 'a' is not distinct from 'a' and 2 > 1",
+        "not ('a' is distinct from 'b' and not 'a' is distinct from 'b' or false)",
+        "true is distinct from (true and false)",
+    ]);
+}
+
+#[test]
+fn dates_and_intervals_make_timestamps() {
+    check_true(&[
+        "date '2026-01-31' + interval '12 hours' = timestamp '2026-01-31 12:00:00'",
+        "interval '1 month' + date '2026-01-31' = timestamp '2026-02-28 00:00:00'",
+        "date '2026-01-31' - interval '1 hour' = timestamp '2026-01-30 23:00:00'",
+        "pg_typeof(date '2026-01-31' + interval '1 day') = 'timestamp without time zone'",
+        "date '2026-01-31' + 1 = date '2026-02-01'",
+    ]);
+}
+
+#[test]
 fn json_operators() {
     check(
         &[

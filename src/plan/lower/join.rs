@@ -13,6 +13,7 @@ use datafusion::physical_expr::expressions::{CaseExpr, IsNotNullExpr, IsNullExpr
 use super::super::lir::{Arranged, JoinKind, Layout, NodeRef, Operator, Step};
 use super::{ExprRef, Lowering, column, data_type};
 use crate::model::{SqlError, SqlResult};
+use crate::plan::subquery::correlated_not_in;
 
 /// A join side: its rows, arranged, and where the columns of the logical input stand in them.
 struct Side {
@@ -440,8 +441,7 @@ impl Lowering<'_> {
         let right = self.plan(&join.right)?;
         let (left_keys, right_keys) = self.keys(join)?;
         if join.filter.is_some() || left_keys.len() != 1 {
-            return Err(SqlError::unsupported("NOT IN with a correlated subquery cannot be kept incremental")
-                .hint("write NOT EXISTS (SELECT … WHERE inner.x = outer.x AND …)"));
+            return Err(correlated_not_in());
         }
         let present = Arc::new(NotExpr::new(Arc::new(IsNullExpr::new(Arc::clone(&left_keys[0])))));
         let valued = self.map_filter(Arc::clone(&left), present);

@@ -11,6 +11,7 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator as Op, cast, lit};
 
+use super::super::interval::measured;
 use super::super::lir::{Bound, NodeRef, Operator};
 use super::super::now::{expression_contains_now, is_instant};
 use super::Lowering;
@@ -108,6 +109,9 @@ fn moves_months(expr: &Expr, schema: &DFSchema) -> bool {
 
 /// Brings `timed op other` to the form `now op …`, moving added and subtracted terms to the other side.
 fn solve(timed: &Expr, op: Op, other: Expr) -> Option<Comparison> {
+    if let Some(interval) = measured(timed) {
+        return solve(interval, op, cast(other, DataType::Duration(TimeUnit::Microsecond)));
+    }
     match timed {
         e if is_instant(e) => Some(Comparison { op, other }),
         Expr::Cast(c) => solve(&c.expr, op, other),

@@ -55,7 +55,7 @@ fn view(reader: &Reader, mut view: CreateView, start: usize) -> SqlResult<Statem
     if matches!(view.query.body.as_ref(), SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_)) {
         return refuse("a data-modifying statement");
     }
-    normalize(view.query.as_mut());
+    normalize(view.query.as_mut()).map_err(|error| error.at(start))?;
     let mut columns = Vec::new();
     let mut seen = HashSet::new();
     for column in &view.columns {

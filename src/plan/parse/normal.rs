@@ -1,8 +1,10 @@
-//! Rewrites a query's tree where PostgreSQL and DataFusion mean the same but write it differently. Meaning never changes.
+//! Rewrites a query's tree where PostgreSQL and DataFusion mean the same but write it differently. Meaning never changes. What DataFusion
+//! would read otherwise than PostgreSQL, without a word, is refused.
 //!
 //! - Unnamed result columns get PostgreSQL's names (`count`, `?column?`, the type of a cast, …). A name that is taken already gets
 //!   a hidden mark behind it, since DataFusion wants names to differ; [`output_name`] takes it off again.
 //! - `TABLE t` is `SELECT * FROM t`.
+//! - `a IS DISTINCT FROM b AND c` is `(a IS DISTINCT FROM b) AND c`; sqlparser reads on to the end.
 //! - `unnest`, `generate_series` and `jsonb_array_elements` in `FROM` name their column as PostgreSQL does; with `LATERAL` too.
 
 use std::collections::HashSet;
@@ -10,11 +12,12 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, DataType, Distinct, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, Subscript, TableAlias, TableAliasColumnDef,
-    TableFactor, TrimWhereField, Value, VisitMut, VisitorMut,
+    ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, Subscript, TableAlias,
+    TableAliasColumnDef, TableFactor, TrimWhereField, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::reader::folded;
+use crate::model::{SqlError, SqlResult};
 use crate::plan::types::{arrow_type, short_name};
 
 /// Between a result column's name and what makes it differ from its namesakes. No SQL text contains it in a name.
@@ -26,32 +29,115 @@ pub fn output_name(name: &str) -> &str {
 }
 
 /// Rewrites a query, or a statement with queries in it.
-pub(super) fn normalize(tree: &mut impl VisitMut) {
-    let ControlFlow::<()>::Continue(()) = tree.visit(&mut Normalizer) else { return };
+///
+/// # Errors
+/// What would be read otherwise than PostgreSQL reads it.
+pub(super) fn normalize(tree: &mut impl VisitMut) -> SqlResult<()> {
+    match tree.visit(&mut Normalizer) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
 }
 
 struct Normalizer;
 
 impl VisitorMut for Normalizer {
-    type Break = ();
+    type Break = SqlError;
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
         let before = selected(&query.body);
-        body(&mut query.body);
+        if let Err(error) = body(&mut query.body) {
+            return ControlFlow::Break(error);
+        }
         order_by_names(query, &before);
         ControlFlow::Continue(())
     }
 
-    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
         table_function(factor);
         ControlFlow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        if let Expr::SimilarTo { .. } = expr {
+            return ControlFlow::Break(
+                SqlError::unsupported("SIMILAR TO is not supported").hint("write ~ '^(…)$' with a regular expression"),
+            );
+        }
+        if binds_too_loosely(expr) {
+            *expr = by_precedence(expr);
+        }
         if let Some(same) = same_function(expr) {
             *expr = same;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Whether an operand goes on with an AND or OR that belongs further up.
+fn binds_too_loosely(expr: &Expr) -> bool {
+    let is = |expr: &Expr, wanted: fn(&BinaryOperator) -> bool| matches!(expr, Expr::BinaryOp { op, .. } if wanted(op));
+    let is_either = |op: &BinaryOperator| matches!(op, BinaryOperator::And | BinaryOperator::Or);
+    match expr {
+        Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) => is(right, is_either),
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => is(expr, is_either),
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            [left, right].iter().any(|side| is(side, |op| *op == BinaryOperator::Or))
+        }
+        _ => false,
+    }
+}
+
+/// Operands joined by AND and OR, put together again as they bind. What is in parentheses is an operand.
+fn by_precedence(expr: &Expr) -> Expr {
+    let (mut operands, mut operators) = (vec![], vec![]);
+    flatten(expr, &mut operands, &mut operators);
+    let join = |left: Expr, op: BinaryOperator, right: Expr| Expr::BinaryOp {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    };
+    let mut operands = operands.into_iter();
+    let mut either: Option<Expr> = None;
+    let mut all = operands.next().expect("an expression has an operand");
+    for (op, operand) in operators.into_iter().zip(operands) {
+        if op == BinaryOperator::And {
+            all = join(all, op, operand);
+        } else {
+            let before = std::mem::replace(&mut all, operand);
+            either = Some(match either {
+                Some(first) => join(first, BinaryOperator::Or, before),
+                None => before,
+            });
+        }
+    }
+    match either {
+        Some(first) => join(first, BinaryOperator::Or, all),
+        None => all,
+    }
+}
+
+fn flatten(expr: &Expr, operands: &mut Vec<Expr>, operators: &mut Vec<BinaryOperator>) {
+    let at = operands.len();
+    match expr {
+        Expr::BinaryOp { left, op: op @ (BinaryOperator::And | BinaryOperator::Or), right } => {
+            flatten(left, operands, operators);
+            operators.push(op.clone());
+            flatten(right, operands, operators);
+        }
+        Expr::IsDistinctFrom(left, right) => {
+            flatten(right, operands, operators);
+            operands[at] = Expr::IsDistinctFrom(left.clone(), Box::new(operands[at].clone()));
+        }
+        Expr::IsNotDistinctFrom(left, right) => {
+            flatten(right, operands, operators);
+            operands[at] = Expr::IsNotDistinctFrom(left.clone(), Box::new(operands[at].clone()));
+        }
+        Expr::UnaryOp { op: op @ UnaryOperator::Not, expr } => {
+            flatten(expr, operands, operators);
+            operands[at] = Expr::UnaryOp { op: op.clone(), expr: Box::new(operands[at].clone()) };
+        }
+        other => operands.push(other.clone()),
     }
 }
 
@@ -109,12 +195,21 @@ fn order_by_names(query: &mut Query, selected: &[String]) {
 }
 
 /// The selects of a query body, each named on its own.
-fn body(set: &mut SetExpr) {
+fn body(set: &mut SetExpr) -> SqlResult<()> {
     match set {
         SetExpr::Select(select) => name_columns(select),
+        SetExpr::SetOperation {
+            op: op @ (SetOperator::Except | SetOperator::Intersect),
+            set_quantifier: SetQuantifier::All,
+            ..
+        } => {
+            // DataFusion's keep or drop a row with all its copies.
+            return Err(SqlError::unsupported(format!("{op} ALL is not supported"))
+                .hint("number the copies of a row with row_number() OVER (PARTITION BY its columns) on both sides, and leave out ALL"));
+        }
         SetExpr::SetOperation { left, right, .. } => {
-            body(left);
-            body(right);
+            body(left)?;
+            body(right)?;
         }
         SetExpr::Table(table) => {
             let parts = table.schema_name.iter().chain(&table.table_name).map(|part| format!("\"{}\"", quoted(part)));
@@ -124,6 +219,7 @@ fn body(set: &mut SetExpr) {
         }
         _ => {}
     }
+    Ok(())
 }
 
 /// A name inside double quotes; sqlparser keeps neither quotes nor case rules for `TABLE`'s.

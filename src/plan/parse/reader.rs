@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
                 Err(SqlError::unsupported(message).hint("write INSERT INTO t WITH … SELECT …").at(start))
             }
             _ => {
-                normalize(query.as_mut());
+                normalize(query.as_mut()).map_err(|error| error.at(start))?;
                 Ok(query)
             }
         }

@@ -16,7 +16,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use trueup::model::{SqlError, Tick};
-use trueup::plan::coerce::prefer_doubles;
+use trueup::plan::coerce::coerce;
 use trueup::plan::context::session_context;
 use trueup::plan::now::{bind_now, contains_now};
 use trueup::plan::output::view_output;
@@ -113,7 +113,7 @@ impl Batch {
         let statement = parse(sql).map_err(external)?.remove(0);
         let StatementKind::Query(query) = statement.kind else { return plan_err!("not a query") };
         let statement = Statement::Statement(Box::new(SqlStatement::Query(query)));
-        prefer_doubles(self.context.state().statement_to_plan(statement).await?).and_then(one_row_each)
+        coerce(self.context.state().statement_to_plan(statement).await?).and_then(one_row_each)
     }
 
     /// Plans a query.

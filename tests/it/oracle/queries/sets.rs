@@ -19,7 +19,6 @@ pub const SETS: &[&str] = &[
     "SELECT channel, sku FROM orders EXCEPT SELECT code, sku FROM codes",
     "SELECT sku FROM orders EXCEPT SELECT sku FROM codes EXCEPT SELECT n FROM events",
     "(SELECT sku FROM orders UNION SELECT n FROM events) INTERSECT SELECT sku FROM codes",
-    "SELECT sku FROM orders INTERSECT ALL SELECT n FROM events WHERE n > 2",
     "SELECT code FROM codes EXCEPT SELECT channel FROM orders WHERE paid",
     "SELECT sku, count(*) FROM (SELECT sku FROM orders UNION ALL SELECT n FROM events) t GROUP BY sku",
     "WITH big AS (SELECT * FROM orders WHERE amount > 5) SELECT sku, count(*) FROM big GROUP BY sku",
