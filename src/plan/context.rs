@@ -43,7 +43,7 @@ pub fn session_context() -> SessionContext {
         .with_analyzer_rules(analyzer_rules)
         .with_physical_optimizer_rule(Arc::new(overflow::CheckedArithmetic))
         .build();
-    let registered = state.register_function_rewrite(Arc::new(functions::TimestampText));
+    let registered = state.register_function_rewrite(Arc::new(functions::PostgresCasts));
     debug_assert!(registered.is_ok(), "a session's state takes rewrites");
     let context = SessionContext::new_with_state(state);
     let options = context.copied_config().options().as_ref().clone();

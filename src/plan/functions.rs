@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DataType, FieldRef, Float64Type};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::functions::{datetime, math, string};
 use datafusion::functions_aggregate::{bool_and_or, variance};
-use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::{
     AggregateUDF, ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility, lit,
+    Signature, Volatility, create_udf, lit,
 };
 
 use super::template::to_chrono;
@@ -96,26 +96,61 @@ fn chrono_formats(templates: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(formats.collect::<Result<StringArray>>()?))
 }
 
-/// `timestamp::text` as PostgreSQL writes it, `2026-03-01 12:00:01.5`, with `+00` behind a TIMESTAMPTZ; Arrow writes ISO 8601.
-/// Fractions have three, six or nine digits. Casts that DataFusion adds by itself are not reached.
+/// Casts that PostgreSQL reads otherwise. Those that DataFusion adds by itself are not reached.
+///
+/// - `timestamp::text` is `2026-03-01 12:00:01.5`, with `+00` behind a TIMESTAMPTZ; Arrow writes ISO 8601. Fractions have three, six or
+///   nine digits.
+/// - To integers decimals are rounded, halves away from zero, and floats, halves to the even one; Arrow cuts off.
 #[derive(Debug)]
-pub(super) struct TimestampText;
+pub(super) struct PostgresCasts;
 
-impl FunctionRewrite for TimestampText {
+impl FunctionRewrite for PostgresCasts {
     fn name(&self) -> &str {
-        "timestamp_text"
+        "postgres_casts"
     }
 
-    fn rewrite(&self, expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
-        let Expr::Cast(Cast { expr: inner, field }) = &expr else { return Ok(Transformed::no(expr)) };
-        let is_text = matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-        let format = match inner.get_type(schema) {
-            Ok(DataType::Timestamp(_, None)) if is_text => "%Y-%m-%d %H:%M:%S%.f",
-            Ok(DataType::Timestamp(_, Some(zone))) if is_text && zone.as_ref() == "UTC" => "%Y-%m-%d %H:%M:%S%.f+00",
+    fn rewrite(&self, mut expr: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
+        let (inner, to) = match &mut expr {
+            Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => (expr, field.data_type()),
+            _ => return Ok(Transformed::no(expr)),
+        };
+        let from = inner.get_type(schema)?;
+        if to.is_integer() && (from.is_floating() || from.is_decimal()) {
+            let value = std::mem::take(inner.as_mut());
+            **inner =
+                if from.is_decimal() { math::round().call(vec![value]) } else { round_half_even().call(vec![value]) };
+            return Ok(Transformed::yes(expr));
+        }
+        let is_text = matches!(to, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+        let format = match from {
+            DataType::Timestamp(_, None) if is_text => "%Y-%m-%d %H:%M:%S%.f",
+            DataType::Timestamp(_, Some(zone)) if is_text && zone.as_ref() == "UTC" => "%Y-%m-%d %H:%M:%S%.f+00",
             _ => return Ok(Transformed::no(expr)),
         };
         Ok(Transformed::yes(datetime::to_char().call(vec![inner.as_ref().clone(), lit(format)])))
     }
+}
+
+/// A double rounded to a whole number, halves to the even one.
+fn round_half_even() -> ScalarUDF {
+    let double = DataType::Float64;
+    create_udf(
+        "round_half_even",
+        vec![double.clone()],
+        double,
+        Volatility::Immutable,
+        Arc::new(|arguments| {
+            let rounded = |array: &ArrayRef| -> Result<ArrayRef> {
+                Ok(Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(f64::round_ties_even)))
+            };
+            match &arguments[0] {
+                ColumnarValue::Array(array) => Ok(ColumnarValue::Array(rounded(array)?)),
+                ColumnarValue::Scalar(value) => {
+                    Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&rounded(&value.to_array()?)?, 0)?))
+                }
+            }
+        }),
+    )
 }
 
 /// `pg_typeof(any)`: PostgreSQL's name of the argument's type.

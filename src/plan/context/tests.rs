@@ -49,6 +49,18 @@ fn is_distinct_from_binds_before_and() {
 }
 
 #[test]
+fn casts_to_integers_round() {
+    check_true(&[
+        "2.5::int = 3 and 1.4::bigint = 1 and (-2.5)::int = -3 and 9.99::numeric(3,2)::int = 10",
+        "2.5::double precision::int = 2 and 1.5::double precision::bigint = 2 and (-0.6)::real::smallint = -1",
+        "cast('1.5'::numeric(4,1) as int) = 2 and try_cast(1e10::double precision as int) is null",
+        "(null::double precision)::int is null",
+        "99999999999999999999999999999999999999::numeric(38,0)::numeric(38,0) = 99999999999999999999999999999999999999",
+    ]);
+    check_true(&["(select sum(qty * 1.3)::int from t) = 3", "(select max(price)::int from t) = 2"]);
+}
+
+#[test]
 fn dates_and_intervals_make_timestamps() {
     check_true(&[
         "date '2026-01-31' + interval '12 hours' = timestamp '2026-01-31 12:00:00'",
