@@ -6,10 +6,14 @@
 //!
 //! DataFusion compares intervals by months, then days, then time: 18 times 24 hours are less than ten days. Here comparisons, BETWEEN and IN
 //! lists are of lengths ([`super::interval`]). Sorting, grouping, `min` and `max` stay DataFusion's: right among differences of timestamps.
+//!
+//! Texts that are read as timestamps may leave out the seconds, `'2026-11-11 20:00'`; Arrow wants them.
 
 use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast};
@@ -42,9 +46,18 @@ fn unify(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let of = |data_type: fn(&DataType) -> bool| move |e: &Expr| e.get_type(schema).is_ok_and(|t| data_type(&t));
     let is_interval = |t: &DataType| matches!(t, DataType::Interval(_));
     let is_length = |t: &DataType| matches!(t, DataType::Interval(_) | DataType::Duration(_));
+    let is_timestamp = |t: &DataType| matches!(t, DataType::Timestamp(..));
     let is_comparison = matches!(expr, Expr::BinaryExpr(_) | Expr::Between(_) | Expr::InList(_));
     let mut changed = false;
-    for group in groups(&mut expr) {
+    if let Expr::Cast(Cast { expr: inner, field }) | Expr::TryCast(TryCast { expr: inner, field }) = &mut expr
+        && is_timestamp(field.data_type())
+    {
+        changed |= complete(inner);
+    }
+    for mut group in groups(&mut expr) {
+        if group.iter().any(|e| of(is_timestamp)(e)) {
+            changed |= group.iter_mut().fold(false, |before, part| complete(part) || before);
+        }
         if is_comparison && group.iter().any(|e| of(is_interval)(e)) {
             for part in group {
                 let value = std::mem::take(part);
@@ -62,6 +75,25 @@ fn unify(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
     }
     Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
+}
+
+/// Gives a literal text that ends with the minutes of a timestamp its seconds; says whether it did.
+fn complete(expr: &mut Expr) -> bool {
+    let Expr::Literal(ScalarValue::Utf8(Some(text)), _) = expr else { return false };
+    let (Some(minutes), Some(zone)) = (text.get(..16), text.get(16..)) else { return false };
+    let is_time = |at: usize, c: char| match at {
+        4 | 7 => c == '-',
+        10 => c == ' ' || c == 'T',
+        13 => c == ':',
+        _ => c.is_ascii_digit(),
+    };
+    if !minutes.char_indices().all(|(at, c)| is_time(at, c))
+        || !(zone.is_empty() || zone.starts_with(['+', '-', 'Z', ' ']))
+    {
+        return false;
+    }
+    *text = format!("{minutes}:00{zone}");
+    true
 }
 
 /// The parts of an expression that must be of one type, each set by itself.

@@ -12,6 +12,7 @@ mod session;
 mod table;
 #[cfg(test)]
 mod tests;
+mod using;
 
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;

@@ -49,6 +49,63 @@ fn is_distinct_from_binds_before_and() {
 }
 
 #[test]
+fn columns_of_outer_joins_using_are_one() {
+    check(
+        &[
+            "select * from (values (1, 'a')) a(k, x) full join (values (1, 'b'), (2, 'c')) b(k, y) using (k) order by k",
+            "select k, a.k, b.k as of_b, x, y from (values (1, 'a')) a(k, x) right join (values (1, 'b'), (2, 'c')) b(k, y) using (k) order by k",
+            "select k, count(*), sum(x) as s from (values (1, 5), (3, 6)) a(k, x) full join (values (1), (2), (3)) b(k) using (k) where k > 1 group by k having k < 9 order by k",
+            "select * from (values (1, 'a')) a(k, x) full join (values (2, 'b')) b(k, y) using (k) full join (values (2, 'c'), (4, 'd')) c(k, z) using (k) order by 1",
+            "select k + 1 as next, (select max(k) from (values (7)) z(k)) as inner_k from (values (1)) a(k) full join (values (2)) b(k) using (k) order by 1",
+            "select * from (values (1)) a(k) natural full join (values (2)) b(k)",
+            "select * from (values (1)) a(k) cross join (values (2)) b(n) full join (values (2)) c(k) using (k)",
+        ],
+        expect![[r#"
+            > select * from (values (1, 'a')) a(k, x) full join (values (1, 'b'), (2, 'c')) b(k, y) using (k) order by k
+            bigint | text | text
+            1      | a    | b
+            2      |      | c
+            > select k, a.k, b.k as of_b, x, y from (values (1, 'a')) a(k, x) right join (values (1, 'b'), (2, 'c')) b(k, y) using (k) order by k
+            bigint | bigint | bigint | text | text
+            1      | 1      | 1      | a    | b
+            2      |        | 2      |      | c
+            > select k, count(*), sum(x) as s from (values (1, 5), (3, 6)) a(k, x) full join (values (1), (2), (3)) b(k) using (k) where k > 1 group by k having k < 9 order by k
+            bigint | bigint | bigint
+            2      | 1      |
+            3      | 1      | 6
+            > select * from (values (1, 'a')) a(k, x) full join (values (2, 'b')) b(k, y) using (k) full join (values (2, 'c'), (4, 'd')) c(k, z) using (k) order by 1
+            bigint | text | text | text
+            1      | a    |      |
+            2      |      | b    | c
+            4      |      |      | d
+            > select k + 1 as next, (select max(k) from (values (7)) z(k)) as inner_k from (values (1)) a(k) full join (values (2)) b(k) using (k) order by 1
+            bigint | bigint
+            2      | 7
+            3      | 7
+            > select * from (values (1)) a(k) natural full join (values (2)) b(k)
+            0A000 FULL and RIGHT JOIN with USING or NATURAL is not supported here
+            HINT: write ON a.k = b.k, and COALESCE(a.k, b.k) for the column of both at Some(0)
+            > select * from (values (1)) a(k) cross join (values (2)) b(n) full join (values (2)) c(k) using (k)
+            0A000 FULL and RIGHT JOIN with USING or NATURAL is not supported here
+            HINT: write ON a.k = b.k, and COALESCE(a.k, b.k) for the column of both at Some(0)
+        "#]],
+    );
+}
+
+#[test]
+fn timestamps_may_leave_out_the_seconds() {
+    check_true(&[
+        "timestamp '2026-11-11 20:00:00' = '2026-11-11 20:00'",
+        "timestamp '2026-11-11 20:00' = '2026-11-11T20:00:00'",
+        "timestamptz '2026-11-11 20:00+08' = '2026-11-11 12:00Z'",
+        "timestamp '2026-11-11 20:30:00' between '2026-11-11 20:00' and '2026-11-11 21:00'",
+        "timestamp '2026-11-11 20:00' in ('2026-11-11 19:00', '2026-11-11 20:00')",
+        "'2026-11-11 20:00' = '2026-11-11 20:00'::text",
+        "(select count(*) from t where at >= '2026-03-01 10:00' and seen < '2026-03-01 12:00+00') = 1",
+    ]);
+}
+
+#[test]
 fn casts_to_integers_round() {
     check_true(&[
         "2.5::int = 3 and 1.4::bigint = 1 and (-2.5)::int = -3 and 9.99::numeric(3,2)::int = 10",

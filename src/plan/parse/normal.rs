@@ -5,6 +5,7 @@
 //!   a hidden mark behind it, since DataFusion wants names to differ; [`output_name`] takes it off again.
 //! - `TABLE t` is `SELECT * FROM t`.
 //! - `a IS DISTINCT FROM b AND c` is `(a IS DISTINCT FROM b) AND c`; sqlparser reads on to the end.
+//! - Columns of `FULL` and `RIGHT JOIN … USING` are one ([`super::using`]).
 //! - `unnest`, `generate_series` and `jsonb_array_elements` in `FROM` name their column as PostgreSQL does; with `LATERAL` too.
 
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::reader::folded;
+use super::using::merge_columns;
 use crate::model::{SqlError, SqlResult};
 use crate::plan::types::{arrow_type, short_name};
 
@@ -197,7 +199,10 @@ fn order_by_names(query: &mut Query, selected: &[String]) {
 /// The selects of a query body, each named on its own.
 fn body(set: &mut SetExpr) -> SqlResult<()> {
     match set {
-        SetExpr::Select(select) => name_columns(select),
+        SetExpr::Select(select) => {
+            merge_columns(select)?;
+            name_columns(select);
+        }
         SetExpr::SetOperation {
             op: op @ (SetOperator::Except | SetOperator::Intersect),
             set_quantifier: SetQuantifier::All,
@@ -386,7 +391,7 @@ fn json_array(argument: Expr) -> Expr {
     call("json_get_array", vec![argument])
 }
 
-fn call(function: &str, arguments: Vec<Expr>) -> Expr {
+pub(super) fn call(function: &str, arguments: Vec<Expr>) -> Expr {
     use datafusion::sql::sqlparser::ast::{Function, FunctionArgumentList};
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(function)]),

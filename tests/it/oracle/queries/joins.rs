@@ -37,6 +37,9 @@ pub const JOINS: &[&str] = &[
     "SELECT o.id, i.line FROM orders o LEFT JOIN items i ON o.id = i.order_id WHERE i.line > 0",
     "SELECT o.id, e.n FROM orders o LEFT JOIN events e ON o.sku IS NOT DISTINCT FROM e.n",
     "SELECT id, kind FROM orders FULL JOIN events USING (at)",
+    "SELECT at, count(*), min(kind) AS k, max(id) AS i FROM orders FULL JOIN events USING (at) GROUP BY at",
+    "SELECT sku, id, weight, c.ok FROM orders RIGHT JOIN codes c USING (sku)",
+    "SELECT * FROM (SELECT sku, count(*) AS orders FROM orders GROUP BY sku) o FULL JOIN (SELECT sku, sum(weight) AS w FROM codes GROUP BY sku) c USING (sku) FULL JOIN (SELECT n AS sku, count(*) AS e FROM events GROUP BY n) e USING (sku)",
     "SELECT e.kind, c.code, e.n FROM events e FULL JOIN codes c ON e.kind = c.code AND e.n = c.sku",
     "SELECT o.id, p.total FROM orders o LEFT JOIN (SELECT order_id, sum(price) AS total FROM items GROUP BY order_id) p ON p.order_id = o.id",
     // Without an equality.
