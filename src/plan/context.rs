@@ -11,8 +11,9 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::config::Dialect;
 use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::{FunctionRegistry, SessionStateBuilder, SessionStateDefaults};
+use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::planner::{ExprPlanner, TypePlanner};
+use datafusion::optimizer::analyzer::function_rewrite::ApplyFunctionRewrites;
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::DataType as SqlType;
@@ -35,7 +36,9 @@ pub fn session_context() -> SessionContext {
     planners.extend(SessionStateDefaults::default_expr_planners());
     let mut analyzer_rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(lateral::UnnestLateral)];
     analyzer_rules.extend(Analyzer::new().rules);
-    let mut state = SessionStateBuilder::new()
+    // Behind the rule that adds casts.
+    analyzer_rules.push(Arc::new(ApplyFunctionRewrites::new(vec![Arc::new(functions::PostgresCasts)])));
+    let state = SessionStateBuilder::new()
         .with_config(session_config())
         .with_default_features()
         .with_expr_planners(planners)
@@ -43,8 +46,6 @@ pub fn session_context() -> SessionContext {
         .with_analyzer_rules(analyzer_rules)
         .with_physical_optimizer_rule(Arc::new(overflow::CheckedArithmetic))
         .build();
-    let registered = state.register_function_rewrite(Arc::new(functions::PostgresCasts));
-    debug_assert!(registered.is_ok(), "a session's state takes rewrites");
     let context = SessionContext::new_with_state(state);
     let options = context.copied_config().options().as_ref().clone();
     context.register_udf(timezone::function());

@@ -17,7 +17,7 @@ use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::{
     AggregateUDF, ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility, create_udf, lit,
+    Signature, Volatility, cast as logical_cast, create_udf, lit,
 };
 
 use super::template::to_chrono;
@@ -96,7 +96,10 @@ fn chrono_formats(templates: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(formats.collect::<Result<StringArray>>()?))
 }
 
-/// Casts that PostgreSQL reads otherwise. Those that DataFusion adds by itself are not reached.
+const ROUND: &str = "round";
+const ROUND_HALF_EVEN: &str = "round_half_even";
+
+/// Casts that PostgreSQL reads otherwise.
 ///
 /// - `timestamp::text` is `2026-03-01 12:00:01.5`, with `+00` behind a TIMESTAMPTZ; Arrow writes ISO 8601. Fractions have three, six or
 ///   nine digits.
@@ -115,10 +118,14 @@ impl FunctionRewrite for PostgresCasts {
             _ => return Ok(Transformed::no(expr)),
         };
         let from = inner.get_type(schema)?;
-        if to.is_integer() && (from.is_floating() || from.is_decimal()) {
+        let is_whole = matches!(inner.as_ref(), Expr::ScalarFunction(call) if call.args.len() == 1 && [ROUND, ROUND_HALF_EVEN].contains(&call.name()));
+        if to.is_integer() && (from.is_floating() || from.is_decimal()) && !is_whole {
             let value = std::mem::take(inner.as_mut());
-            **inner =
-                if from.is_decimal() { math::round().call(vec![value]) } else { round_half_even().call(vec![value]) };
+            **inner = if from.is_decimal() {
+                math::round().call(vec![value])
+            } else {
+                round_half_even().call(vec![logical_cast(value, DataType::Float64)])
+            };
             return Ok(Transformed::yes(expr));
         }
         let is_text = matches!(to, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
@@ -135,7 +142,7 @@ impl FunctionRewrite for PostgresCasts {
 fn round_half_even() -> ScalarUDF {
     let double = DataType::Float64;
     create_udf(
-        "round_half_even",
+        ROUND_HALF_EVEN,
         vec![double.clone()],
         double,
         Volatility::Immutable,

@@ -112,6 +112,7 @@ fn casts_to_integers_round() {
         "2.5::double precision::int = 2 and 1.5::double precision::bigint = 2 and (-0.6)::real::smallint = -1",
         "cast('1.5'::numeric(4,1) as int) = 2 and try_cast(1e10::double precision as int) is null",
         "(null::double precision)::int is null",
+        "'at ' || timestamp '2026-03-01 12:00:01' = 'at 2026-03-01 12:00:01'",
         "99999999999999999999999999999999999999::numeric(38,0)::numeric(38,0) = 99999999999999999999999999999999999999",
     ]);
     check_true(&["(select sum(qty * 1.3)::int from t) = 3", "(select max(price)::int from t) = 2"]);
