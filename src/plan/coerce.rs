@@ -56,7 +56,9 @@ fn unify(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     }
     for mut group in groups(&mut expr) {
         if group.iter().any(|e| of(is_timestamp)(e)) {
-            changed |= group.iter_mut().fold(false, |before, part| complete(part) || before);
+            for part in &mut group {
+                changed |= complete(part);
+            }
         }
         if is_comparison && group.iter().any(|e| of(is_interval)(e)) {
             for part in group {

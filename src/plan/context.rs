@@ -19,7 +19,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::DataType as SqlType;
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 
-use super::{functions, interval, json, lateral, now, overflow, timezone, types};
+use super::{frames, functions, interval, json, lateral, now, overflow, timezone, types};
 use crate::model::error::code;
 
 /// The database's name.
@@ -37,6 +37,7 @@ pub fn session_context() -> SessionContext {
     let mut analyzer_rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(lateral::UnnestLateral)];
     analyzer_rules.extend(Analyzer::new().rules);
     // Behind the rule that adds casts.
+    analyzer_rules.push(Arc::new(frames::FramesAnew));
     analyzer_rules.push(Arc::new(ApplyFunctionRewrites::new(vec![Arc::new(functions::PostgresCasts)])));
     let state = SessionStateBuilder::new()
         .with_config(session_config())

@@ -11,6 +11,7 @@ pub mod context;
 pub mod error;
 pub mod explain;
 pub mod fragment;
+mod frames;
 mod functions;
 mod interval;
 mod json;

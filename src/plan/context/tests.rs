@@ -106,6 +106,44 @@ fn timestamps_may_leave_out_the_seconds() {
 }
 
 #[test]
+fn frames_that_move_do_not_drift() {
+    check(
+        &[
+            "select n, sum(f) over w, avg(f) over w, stddev(f) over w, count(f) over w, sum(f) filter (where n <> 3) over w as s from
+             (values (1, 1e17::double precision), (2, 1), (3, 1), (4, null), (5, 3)) v(n, f) window w as (order by n rows 1 preceding) order by n",
+            "select n, bool_and(n > 1) over w, string_agg(n::text, '+') over w, count(distinct n % 2) over w, sum(n) over w from
+             (values (1), (2), (3), (4)) v(n) window w as (order by n rows between 1 following and 2 following) order by n",
+            "select n, sum(f) over (order by n range between 1 preceding and current row) as s from
+             (values (1, 1e17::double precision), (2, 1), (5, 1), (6, 2)) v(n, f) order by n",
+        ],
+        expect![[r#"
+            > select n, sum(f) over w, avg(f) over w, stddev(f) over w, count(f) over w, sum(f) filter (where n <> 3) over w as s from
+                         (values (1, 1e17::double precision), (2, 1), (3, 1), (4, null), (5, 3)) v(n, f) window w as (order by n rows 1 preceding) order by n
+            bigint | double precision | double precision | double precision     | bigint | double precision
+            1      | 1e17             | 1e17             |                      | 1      | 1e17
+            2      | 1e17             | 5e16             | 7.071067811865475e16 | 2      | 1e17
+            3      | 2.0              | 1.0              | 0.0                  | 2      | 1.0
+            4      | 1.0              | 1.0              |                      | 1      |
+            5      | 3.0              | 3.0              |                      | 1      | 3.0
+            > select n, bool_and(n > 1) over w, string_agg(n::text, '+') over w, count(distinct n % 2) over w, sum(n) over w from
+                         (values (1), (2), (3), (4)) v(n) window w as (order by n rows between 1 following and 2 following) order by n
+            bigint | boolean | text | bigint | bigint
+            1      | true    | 2+3  | 2      | 5
+            2      | true    | 3+4  | 2      | 7
+            3      | true    | 4    | 1      | 4
+            4      |         |      | 0      |
+            > select n, sum(f) over (order by n range between 1 preceding and current row) as s from
+                         (values (1, 1e17::double precision), (2, 1), (5, 1), (6, 2)) v(n, f) order by n
+            bigint | double precision
+            1      | 1e17
+            2      | 1e17
+            5      | 1.0
+            6      | 3.0
+        "#]],
+    );
+}
+
+#[test]
 fn casts_to_integers_round() {
     check_true(&[
         "2.5::int = 3 and 1.4::bigint = 1 and (-2.5)::int = -3 and 9.99::numeric(3,2)::int = 10",

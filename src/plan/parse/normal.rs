@@ -137,7 +137,7 @@ fn flatten(expr: &Expr, operands: &mut Vec<Expr>, operators: &mut Vec<BinaryOper
         }
         Expr::UnaryOp { op: op @ UnaryOperator::Not, expr } => {
             flatten(expr, operands, operators);
-            operands[at] = Expr::UnaryOp { op: op.clone(), expr: Box::new(operands[at].clone()) };
+            operands[at] = Expr::UnaryOp { op: *op, expr: Box::new(operands[at].clone()) };
         }
         other => operands.push(other.clone()),
     }

@@ -44,6 +44,9 @@ pub const WINDOWS: &[&str] = &[
     "SELECT order_id, line, row_number() OVER (PARTITION BY order_id, tag ORDER BY line) AS r, sum(line) OVER (PARTITION BY order_id, tag ORDER BY line ROWS UNBOUNDED PRECEDING) AS s, max(day) OVER (PARTITION BY order_id, tag ORDER BY line ROWS UNBOUNDED PRECEDING) AS d FROM items",
     "SELECT id, row_number() OVER (PARTITION BY sku ORDER BY id) AS r, lag(id) OVER (PARTITION BY sku ORDER BY id) AS l, count(*) OVER (PARTITION BY sku ORDER BY id ROWS UNBOUNDED PRECEDING) AS c FROM orders",
     "SELECT id, sum(amount) FILTER (WHERE paid) OVER (PARTITION BY channel ORDER BY id ROWS UNBOUNDED PRECEDING) AS p, sum(amount) OVER (PARTITION BY channel ORDER BY id ROWS UNBOUNDED PRECEDING) AS s FROM orders",
+    // Frames that move.
+    "SELECT id, sum(score) OVER w AS s, avg(score) OVER w AS a, bool_and(paid) OVER w AS b, string_agg(channel, ',') OVER w AS t, count(DISTINCT channel) OVER w AS d, stddev(qty) OVER w AS v, sum(amount) OVER w AS m FROM orders WINDOW w AS (PARTITION BY sku ORDER BY id ROWS 2 PRECEDING)",
+    "SELECT id, max(score) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS h, sum(score) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS s FROM orders WHERE score = score",
     // Functions over peers beside functions over rows, in one window.
     "SELECT id, rank() OVER w AS k, sum(qty) OVER w AS s, sum(qty) OVER (PARTITION BY sku ORDER BY qty ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS t, count(*) OVER (PARTITION BY sku ORDER BY qty GROUPS CURRENT ROW) AS g FROM orders WINDOW w AS (PARTITION BY sku ORDER BY qty)",
     "SELECT sku, channel, row_number() OVER w AS r, rank() OVER w AS k, dense_rank() OVER w AS d FROM orders WINDOW w AS (PARTITION BY sku ORDER BY channel)",
