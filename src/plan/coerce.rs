@@ -1,4 +1,5 @@
-//! Values of different types meet as in PostgreSQL: doubles and decimals as doubles, intervals by their length.
+//! What PostgreSQL reads otherwise than DataFusion, where types decide: doubles meet decimals as doubles, intervals compare by length,
+//! parts of times have fractions, timestamps need no seconds.
 //!
 //! DataFusion compares `score > 1.5` as decimals of 15 places, which fails on NaN and infinities, overflows and rounds. Here the
 //! decimal side is cast to DOUBLE PRECISION: in comparisons, BETWEEN, IN lists, CASE, COALESCE and their kin. Arithmetic is
@@ -6,6 +7,8 @@
 //!
 //! DataFusion compares intervals by months, then days, then time: 18 times 24 hours are less than ten days. Here comparisons, BETWEEN and IN
 //! lists are of lengths ([`super::interval`]). Sorting, grouping, `min` and `max` stay DataFusion's: right among differences of timestamps.
+//!
+//! `extract(second …)` has its fraction, and `extract(epoch …)` of an interval; DataFusion's are whole.
 //!
 //! Texts that are read as timestamps may leave out the seconds, `'2026-11-11 20:00'`; Arrow wants them.
 
@@ -16,14 +19,14 @@ use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast, lit};
 
 use super::interval::{INTERVAL, length};
 
 /// Functions whose arguments are brought to one type.
 const ONE_TYPE: [&str; 6] = ["coalesce", "nullif", "nvl", "ifnull", "greatest", "least"];
 
-/// The plan with decimals cast wherever they meet a double, and intervals compared by length.
+/// The plan as PostgreSQL reads it.
 pub fn coerce(plan: LogicalPlan) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|plan| {
         let mut schema = merge_schema(&plan.inputs());
@@ -41,8 +44,11 @@ pub fn coerce(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(rewritten.data)
 }
 
-/// Casts decimals among the expressions that `expr` brings to one type, if a double is among them.
+/// One expression, what is in it being done already.
 fn unify(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if let Some(whole) = with_fraction(&expr, schema) {
+        return Ok(Transformed::yes(whole));
+    }
     let of = |data_type: fn(&DataType) -> bool| move |e: &Expr| e.get_type(schema).is_ok_and(|t| data_type(&t));
     let is_interval = |t: &DataType| matches!(t, DataType::Interval(_));
     let is_length = |t: &DataType| matches!(t, DataType::Interval(_) | DataType::Duration(_));
@@ -77,6 +83,22 @@ fn unify(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
     }
     Ok(if changed { Transformed::yes(expr) } else { Transformed::no(expr) })
+}
+
+/// A part of a time with its fraction: `extract(second FROM t)`, and `extract(epoch FROM interval)`. DataFusion's are whole.
+fn with_fraction(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let Expr::ScalarFunction(call) = expr else { return None };
+    let [Expr::Literal(part, _), from] = call.args.as_slice() else { return None };
+    if call.name() != "date_part" {
+        return None;
+    }
+    let part = part.try_as_str().flatten()?.to_lowercase();
+    let microseconds = match (part.as_str(), from.get_type(schema).ok()?) {
+        ("second" | "seconds", _) => call.func.call(vec![lit("microsecond"), from.clone()]),
+        ("epoch", DataType::Interval(_) | DataType::Duration(_)) => length(from.clone()),
+        _ => return None,
+    };
+    Some(cast(microseconds, DataType::Float64) / lit(1e6))
 }
 
 /// Gives a literal text that ends with the minutes of a timestamp its seconds; says whether it did.

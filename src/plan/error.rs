@@ -110,6 +110,10 @@ fn unsupported(message: &str) -> SqlError {
             SqlError::unsupported("a subquery of this form is not supported here")
                 .hint("write it as a join, or move EXISTS and IN into WHERE")
         }
+        _ if message.contains("Conflicting ordering requirements") => {
+            SqlError::unsupported("aggregates with different ORDER BY in one SELECT are not supported")
+                .hint("aggregate each in a subquery of its own and join them")
+        }
         _ => SqlError::unsupported(lower_first(message)),
     }
 }

@@ -2,19 +2,15 @@
 //!
 //! The physical plan is made once; a leaf reads whatever the slot was last filled with. One partition, so nothing is spawned.
 
-use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
-use datafusion::catalog::Session;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
@@ -22,13 +18,12 @@ use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use futures::TryStreamExt;
 use futures::executor::block_on;
 
 use super::map::relaxed;
 use super::windows::Windows;
-use crate::plan::fragment::Rows;
+use crate::plan::fragment::{leaf_schema, physical_plan};
 
 /// Holds the rows a leaf yields next.
 #[derive(Debug)]
@@ -74,27 +69,6 @@ impl PartitionStream for Leaf {
     }
 }
 
-/// Plans the leaf of a fragment.
-struct LeafPlanner {
-    slot: Arc<Slot>,
-}
-
-#[async_trait]
-impl ExtensionPlanner for LeafPlanner {
-    async fn plan_extension(
-        &self,
-        _planner: &dyn PhysicalPlanner,
-        node: &dyn UserDefinedLogicalNode,
-        _logical_inputs: &[&LogicalPlan],
-        _physical_inputs: &[Arc<dyn ExecutionPlan>],
-        _session: &dyn Session,
-        _context: &PhysicalPlanningContext,
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let node: &dyn Any = node.as_any();
-        node.downcast_ref::<Rows>().map(|_| self.slot.leaf()).transpose()
-    }
-}
-
 /// A batch operator ready to run, again and again.
 pub(crate) struct Fragment {
     slot: Arc<Slot>,
@@ -107,17 +81,11 @@ pub(crate) struct Fragment {
 }
 
 impl Fragment {
-    /// Plans the operator; `plan`'s only leaf is a [`Rows`].
+    /// Plans the operator; `plan`'s only leaf is a [`crate::plan::fragment::Rows`].
     pub(crate) fn new(state: &SessionState, plan: &LogicalPlan) -> Result<Fragment> {
-        let inputs = plan.inputs();
-        let [LogicalPlan::Extension(leaf)] = inputs.as_slice() else {
-            return Err(DataFusionError::Internal("a fragment stands on one leaf".to_string()));
-        };
-        let input = relaxed(leaf.node.schema().inner());
+        let input = relaxed(leaf_schema(plan)?);
         let slot = Slot::new(Arc::clone(&input));
-        let planner =
-            DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(LeafPlanner { slot: Arc::clone(&slot) })]);
-        let physical = sorted_by_rows(block_on(planner.create_physical_plan(plan, state))?)?;
+        let physical = sorted_by_rows(physical_plan(state, plan, slot.leaf()?)?)?;
         let (windows, physical) = match Windows::take_off(plan, &physical) {
             Some((windows, below)) => (Some(windows), below),
             None => (None, physical),

@@ -106,6 +106,18 @@ fn timestamps_may_leave_out_the_seconds() {
 }
 
 #[test]
+fn parts_of_times_have_fractions() {
+    check_true(&[
+        "extract(second from timestamp '2026-03-01 12:00:01.5') = 1.5",
+        "date_part('seconds', timestamptz '2026-03-01 12:00:59.000001+00') = 59.000001",
+        "extract(epoch from timestamp '2026-03-01 12:01:00.25' - timestamp '2026-03-01 12:00:00') = 60.25",
+        "extract(epoch from interval '1 day 0.5 seconds') = 86400.5",
+        "extract(minute from timestamp '2026-03-01 12:34:01.5') = 34",
+        "(select avg(extract(epoch from seen - at)) is not null from t)",
+    ]);
+}
+
+#[test]
 fn frames_that_move_do_not_drift() {
     check(
         &[

@@ -234,12 +234,8 @@ impl Lowering<'_> {
         if group.is_empty() {
             self.warnings.push(format!("{label} without GROUP BY is recomputed over all rows on every change"));
         }
-        let operator = Operator::Recompute {
-            input: Arranged { input: node, layout },
-            fragment: LogicalPlan::Aggregate(fragment),
-            on_empty: always.is_some(),
-            label,
-        };
+        let input = Arranged { input: node, layout };
+        let operator = self.recompute(input, LogicalPlan::Aggregate(fragment), always.is_some(), label)?;
         let unique = vec![(0..aggregate.group_expr.len()).collect()];
         Ok(self.node(operator, Arc::clone(names), unique))
     }

@@ -19,9 +19,11 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::PhysicalExpr;
+use datafusion::physical_plan::empty::EmptyExec;
 
 use super::error::from_datafusion;
-use super::lir::{Layout, Node, NodeRef, Operator, Plan, Step};
+use super::fragment::{leaf_schema, physical_plan};
+use super::lir::{Arranged, Layout, Node, NodeRef, Operator, Plan, Step};
 use super::overflow::checked;
 use crate::model::{RelationId, SqlError, SqlResult};
 
@@ -98,6 +100,13 @@ impl Lowering<'_> {
     fn node(&mut self, operator: Operator, schema: SchemaRef, unique: Vec<Vec<usize>>) -> NodeRef {
         let node = Node::new(operator, &schema, unique);
         self.nodes.entry(node.fingerprint.clone()).or_insert_with(|| Arc::new(node)).clone()
+    }
+
+    /// A batch operator per group; refused if DataFusion has no plan for it.
+    fn recompute(&self, input: Arranged, fragment: LogicalPlan, on_empty: bool, label: String) -> SqlResult<Operator> {
+        let no_rows = leaf_schema(&fragment).map(|schema| Arc::new(EmptyExec::new(Arc::clone(schema))));
+        no_rows.and_then(|leaf| physical_plan(self.state, &fragment, leaf)).map_err(|e| self.error(e))?;
+        Ok(Operator::Recompute { input, fragment, on_empty, label })
     }
 
     fn plan(&mut self, plan: &LogicalPlan) -> SqlResult<NodeRef> {

@@ -235,8 +235,7 @@ impl Lowering<'_> {
         let unique = node.unique.clone();
         let out = Arc::clone(plan.schema().inner());
         let label = window.window_expr.iter().map(|e| e.to_string()).collect::<Vec<_>>().join(", ");
-        let operator =
-            Operator::Recompute { input: Arranged { input: node, layout }, fragment: plan, on_empty: false, label };
+        let operator = self.recompute(Arranged { input: node, layout }, plan, false, label)?;
         let node = self.node(operator, out, unique);
         // Drop the appended key columns: input columns, then the functions.
         let functions = window.window_expr.len();

@@ -44,4 +44,5 @@ pub const NOT_YET: &[&str] = &[
     "SELECT id FROM orders WHERE at < localtimestamp AND at::date = current_date",
     "SELECT id FROM orders ORDER BY id LIMIT (SELECT count(*) FROM codes)",
     "SELECT kind, median(n) AS m FROM events GROUP BY ROLLUP (kind)",
+    "SELECT sku, string_agg(channel, ',' ORDER BY id) AS a, string_agg(channel, ',' ORDER BY qty) AS b FROM orders GROUP BY sku",
 ];
