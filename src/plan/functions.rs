@@ -3,7 +3,7 @@
 //! `to_char`, `to_timestamp` and `to_date` take PostgreSQL's templates (`YYYY-MM-DD HH24:MI:SS`); a format with a `%` in it is
 //! left to DataFusion, whose own formats are chrono's. Numbers' templates (`to_char(n, '999')`) are not done.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
@@ -11,9 +11,10 @@ use arrow::datatypes::{DataType, FieldRef, Float64Type};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::functions::{datetime, math, string};
 use datafusion::functions_aggregate::{bool_and_or, variance};
-use datafusion::logical_expr::expr::{Cast, TryCast};
+use datafusion::logical_expr::expr::{Cast, ScalarFunction, TryCast};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::{
     AggregateUDF, ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
@@ -96,9 +97,6 @@ fn chrono_formats(templates: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(formats.collect::<Result<StringArray>>()?))
 }
 
-const ROUND: &str = "round";
-const ROUND_HALF_EVEN: &str = "round_half_even";
-
 /// Casts that PostgreSQL reads otherwise.
 ///
 /// - `timestamp::text` is `2026-03-01 12:00:01.5`, with `+00` behind a TIMESTAMPTZ; Arrow writes ISO 8601. Fractions have three, six or
@@ -118,13 +116,16 @@ impl FunctionRewrite for PostgresCasts {
             _ => return Ok(Transformed::no(expr)),
         };
         let from = inner.get_type(schema)?;
-        let is_whole = matches!(inner.as_ref(), Expr::ScalarFunction(call) if call.args.len() == 1 && [ROUND, ROUND_HALF_EVEN].contains(&call.name()));
-        if to.is_integer() && (from.is_floating() || from.is_decimal()) && !is_whole {
+        if to.is_integer() && (from.is_floating() || from.is_decimal()) {
+            let rounds = |call: &ScalarFunction| call.func == math::round() || call.func == *ROUND_HALF_EVEN;
+            if matches!(inner.as_ref(), Expr::ScalarFunction(call) if call.args.len() == 1 && rounds(call)) {
+                return Ok(Transformed::no(expr));
+            }
             let value = std::mem::take(inner.as_mut());
             **inner = if from.is_decimal() {
                 math::round().call(vec![value])
             } else {
-                round_half_even().call(vec![logical_cast(value, DataType::Float64)])
+                ROUND_HALF_EVEN.call(vec![logical_cast(value, DataType::Float64)])
             };
             return Ok(Transformed::yes(expr));
         }
@@ -138,27 +139,15 @@ impl FunctionRewrite for PostgresCasts {
     }
 }
 
-/// A double rounded to a whole number, halves to the even one.
-fn round_half_even() -> ScalarUDF {
+/// A double rounded to a whole number, halves to the even one. One function for all casts: what equals itself is computed once.
+static ROUND_HALF_EVEN: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    let rounded = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+        Ok(Arc::new(arguments[0].as_primitive::<Float64Type>().unary::<_, Float64Type>(f64::round_ties_even)))
+    };
+    let rounded = Arc::new(make_scalar_function(rounded, vec![]));
     let double = DataType::Float64;
-    create_udf(
-        ROUND_HALF_EVEN,
-        vec![double.clone()],
-        double,
-        Volatility::Immutable,
-        Arc::new(|arguments| {
-            let rounded = |array: &ArrayRef| -> Result<ArrayRef> {
-                Ok(Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(f64::round_ties_even)))
-            };
-            match &arguments[0] {
-                ColumnarValue::Array(array) => Ok(ColumnarValue::Array(rounded(array)?)),
-                ColumnarValue::Scalar(value) => {
-                    Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&rounded(&value.to_array()?)?, 0)?))
-                }
-            }
-        }),
-    )
-}
+    Arc::new(create_udf("round_half_even", vec![double.clone()], double, Volatility::Immutable, rounded))
+});
 
 /// `pg_typeof(any)`: PostgreSQL's name of the argument's type.
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -16,7 +16,8 @@ use arrow::datatypes::{
     DataType, Float64Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
 };
 use arrow::error::ArrowError;
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, Result};
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
@@ -103,17 +104,15 @@ impl ScalarUDFImpl for Scale {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let is_one = arguments.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
-        let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
-        let (intervals, numbers) =
-            (arrays[0].as_primitive::<IntervalMonthDayNanoType>(), arrays[1].as_primitive::<Float64Type>());
-        let scaled = try_binary::<_, _, _, IntervalMonthDayNanoType>(intervals, numbers, |interval, number| {
-            scale(self.operation, interval, number).map_err(|error| ArrowError::ExternalError(Box::new(error)))
-        })?;
-        if is_one {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&scaled, 0)?));
-        }
-        Ok(ColumnarValue::Array(Arc::new(scaled)))
+        let scaled = |arguments: &[ArrayRef]| -> Result<ArrayRef> {
+            let intervals = arguments[0].as_primitive::<IntervalMonthDayNanoType>();
+            let numbers = arguments[1].as_primitive::<Float64Type>();
+            let scaled = try_binary::<_, _, _, IntervalMonthDayNanoType>(intervals, numbers, |interval, number| {
+                scale(self.operation, interval, number).map_err(|error| ArrowError::ExternalError(Box::new(error)))
+            })?;
+            Ok(Arc::new(scaled))
+        };
+        make_scalar_function(scaled, vec![])(&arguments.args)
     }
 }
 
@@ -177,27 +176,25 @@ impl ScalarUDFImpl for Length {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let of = |interval: &ArrayRef| -> Result<ArrayRef> {
-            if let DataType::Duration(_) = interval.data_type() {
-                let microseconds = arrow::compute::cast(interval, &DataType::Duration(TimeUnit::Microsecond))?;
-                return Ok(arrow::compute::cast(&microseconds, &DataType::Int64)?);
-            }
-            let intervals = arrow::compute::cast(interval, &INTERVAL)?;
-            let lengths = intervals.as_primitive::<IntervalMonthDayNanoType>().try_unary::<_, Int64Type, _>(|i| {
-                let days = i128::from(i.months) * DAYS_PER_MONTH as i128 + i128::from(i.days);
-                let time = i128::from(i.nanoseconds / NANOSECONDS_PER_MICROSECOND);
-                i64::try_from(days * MICROSECONDS_PER_DAY as i128 + time)
-                    .map_err(|_| ArrowError::ExternalError(Box::new(out_of_range())))
-            })?;
-            Ok(Arc::new(lengths))
-        };
-        match &arguments.args[0] {
-            ColumnarValue::Array(array) => Ok(ColumnarValue::Array(of(array)?)),
-            ColumnarValue::Scalar(value) => {
-                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&of(&value.to_array()?)?, 0)?))
-            }
-        }
+        make_scalar_function(lengths, vec![])(&arguments.args)
     }
+}
+
+/// Microseconds of each interval.
+fn lengths(arguments: &[ArrayRef]) -> Result<ArrayRef> {
+    let interval = &arguments[0];
+    if let DataType::Duration(_) = interval.data_type() {
+        let microseconds = arrow::compute::cast(interval, &DataType::Duration(TimeUnit::Microsecond))?;
+        return Ok(arrow::compute::cast(&microseconds, &DataType::Int64)?);
+    }
+    let intervals = arrow::compute::cast(interval, &INTERVAL)?;
+    let lengths = intervals.as_primitive::<IntervalMonthDayNanoType>().try_unary::<_, Int64Type, _>(|i| {
+        let days = i128::from(i.months) * DAYS_PER_MONTH as i128 + i128::from(i.days);
+        let time = i128::from(i.nanoseconds / NANOSECONDS_PER_MICROSECOND);
+        i64::try_from(days * MICROSECONDS_PER_DAY as i128 + time)
+            .map_err(|_| ArrowError::ExternalError(Box::new(out_of_range())))
+    })?;
+    Ok(Arc::new(lengths))
 }
 
 fn out_of_range() -> SqlError {

@@ -11,6 +11,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use chrono::{DateTime, Offset, TimeZone};
 use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err, plan_err};
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use super::types::timestamptz;
@@ -63,13 +64,11 @@ impl ScalarUDFImpl for AtTimeZone {
         let Some(Some(zone)) = zone.try_as_str() else {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from(arguments.return_field.data_type())?));
         };
-        let array = timestamp.to_array(1)?;
-        let array =
-            if *array.data_type() == wall_clock() { to_instant(&array, zone)? } else { to_wall_clock(&array, zone)? };
-        match timestamp {
-            ColumnarValue::Scalar(_) => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)),
-            ColumnarValue::Array(_) => Ok(ColumnarValue::Array(array)),
-        }
+        let there = |times: &[ArrayRef]| match times[0].data_type() == &wall_clock() {
+            true => to_instant(&times[0], zone),
+            false => to_wall_clock(&times[0], zone),
+        };
+        make_scalar_function(there, vec![])(std::slice::from_ref(timestamp))
     }
 }
 

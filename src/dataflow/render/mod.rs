@@ -41,7 +41,6 @@ use super::trace::{self, Spine};
 use crate::model::RowBuf;
 use crate::model::codec::RowCodec;
 use crate::model::{Changes, RelationId, SqlError, SqlResult, Tick};
-use crate::plan::error::from_datafusion;
 use crate::plan::lir::{Arranged, Layout, Node, NodeRef, Operator, Plan, layout_text};
 
 use block::BLOCK_ROWS;
@@ -243,7 +242,7 @@ impl<'s, 'r> Renderer<'s, 'r> {
             }
             Operator::Recompute { input, fragment, on_empty, .. } => {
                 let rows = self.arrange(&input.input, &input.layout)?;
-                let fragment = fragment::Fragment::new(self.state, fragment).map_err(|e| from_datafusion(e, ""))?;
+                let fragment = fragment::Fragment::new(self.state, fragment).map_err(internal)?;
                 let owns_empty = *on_empty && trace::route(0, self.peers) == self.worker;
                 let rendered = recompute::render(rows, fragment, &input.layout, &node.schema, owns_empty)?;
                 Ok(self.keep(rendered))

@@ -94,29 +94,18 @@ fn binds_too_loosely(expr: &Expr) -> bool {
 fn by_precedence(expr: &Expr) -> Expr {
     let (mut operands, mut operators) = (vec![], vec![]);
     flatten(expr, &mut operands, &mut operators);
-    let join = |left: Expr, op: BinaryOperator, right: Expr| Expr::BinaryOp {
-        left: Box::new(left),
-        op,
-        right: Box::new(right),
-    };
     let mut operands = operands.into_iter();
-    let mut either: Option<Expr> = None;
     let mut all = operands.next().expect("an expression has an operand");
+    let mut any = vec![];
     for (op, operand) in operators.into_iter().zip(operands) {
         if op == BinaryOperator::And {
-            all = join(all, op, operand);
+            all = binary(all, op, operand);
         } else {
-            let before = std::mem::replace(&mut all, operand);
-            either = Some(match either {
-                Some(first) => join(first, BinaryOperator::Or, before),
-                None => before,
-            });
+            any.push(std::mem::replace(&mut all, operand));
         }
     }
-    match either {
-        Some(first) => join(first, BinaryOperator::Or, all),
-        None => all,
-    }
+    any.push(all);
+    any.into_iter().reduce(|left, right| binary(left, BinaryOperator::Or, right)).expect("one was just put in")
 }
 
 fn flatten(expr: &Expr, operands: &mut Vec<Expr>, operators: &mut Vec<BinaryOperator>) {
@@ -159,8 +148,8 @@ fn same_function(expr: &Expr) -> Option<Expr> {
                     FunctionArg::Unnamed(FunctionArgExpr::Expr(left)),
                     FunctionArg::Unnamed(FunctionArgExpr::Expr(right)),
                 ] if last_name(&function.name) == "mod" => {
-                    let side = |expr: &Expr| Box::new(Expr::Nested(Box::new(expr.clone())));
-                    let modulo = Expr::BinaryOp { left: side(left), op: BinaryOperator::Modulo, right: side(right) };
+                    let side = |expr: &Expr| Expr::Nested(Box::new(expr.clone()));
+                    let modulo = binary(side(left), BinaryOperator::Modulo, side(right));
                     Some(Expr::Nested(Box::new(modulo)))
                 }
                 _ => None,
@@ -389,6 +378,10 @@ fn is_json_elements(name: &ObjectName) -> bool {
 
 fn json_array(argument: Expr) -> Expr {
     call("json_get_array", vec![argument])
+}
+
+pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
 pub(super) fn call(function: &str, arguments: Vec<Expr>) -> Expr {

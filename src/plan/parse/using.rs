@@ -6,11 +6,11 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, ExceptSelectItem, Expr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, TableFactor, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    BinaryOperator, ExceptSelectItem, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, TableFactor, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
-use super::normal::call;
+use super::normal::{binary, call};
 use super::reader::folded;
 use crate::model::{SqlError, SqlResult};
 
@@ -18,6 +18,14 @@ use crate::model::{SqlError, SqlResult};
 struct Table {
     name: Ident,
     merged: Vec<Ident>,
+}
+
+/// Which side of a join always has a row: its column is the merged one.
+#[derive(Clone, Copy)]
+enum Kept {
+    Left,
+    Right,
+    Both,
 }
 
 /// What stands for the columns of joins by `USING`.
@@ -32,13 +40,11 @@ struct Merged {
 /// # Errors
 /// Where it can't be told which table a column of `USING` belongs to.
 pub(super) fn merge_columns(select: &mut Select) -> SqlResult<()> {
-    let is_outer = |operator: &JoinOperator| match operator {
-        JoinOperator::FullOuter(on) | JoinOperator::Right(on) | JoinOperator::RightOuter(on) => {
-            matches!(on, JoinConstraint::Using(_) | JoinConstraint::Natural)
-        }
+    let is_merged = |join: &mut Join| match joined(&mut join.join_operator) {
+        Some((Kept::Right | Kept::Both, on)) => matches!(on, JoinConstraint::Using(_) | JoinConstraint::Natural),
         _ => false,
     };
-    if !select.from.iter().any(|from| from.joins.iter().any(|join| is_outer(&join.join_operator))) {
+    if !select.from.iter_mut().any(|from| from.joins.iter_mut().any(is_merged)) {
         return Ok(());
     }
     let [from] = select.from.as_mut_slice() else { return Err(refused()) };
@@ -46,19 +52,9 @@ pub(super) fn merge_columns(select: &mut Select) -> SqlResult<()> {
     let mut tables = vec![Table { name: name(&from.relation)?, merged: vec![] }];
     for join in &mut from.joins {
         let mut right = Table { name: name(&join.relation)?, merged: vec![] };
-        let on = match &mut join.join_operator {
-            JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => {
-                merged.join(&mut tables, &mut right, on, |left, _| left)?
-            }
-            JoinOperator::Right(on) | JoinOperator::RightOuter(on) => {
-                merged.join(&mut tables, &mut right, on, |_, right| right)?
-            }
-            JoinOperator::FullOuter(on) => {
-                merged.join(&mut tables, &mut right, on, |left, right| call("coalesce", vec![left, right]))?
-            }
-            _ => None,
-        };
-        if let (Some(on), Some(constraint)) = (on, constraint(&mut join.join_operator)) {
+        if let Some((kept, constraint)) = joined(&mut join.join_operator)
+            && let Some(on) = merged.join(&mut tables, &mut right, constraint, kept)?
+        {
             *constraint = JoinConstraint::On(on);
         }
         tables.push(right);
@@ -74,15 +70,14 @@ fn refused() -> SqlError {
         .hint("write ON a.k = b.k, and COALESCE(a.k, b.k) for the column of both")
 }
 
-fn constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
+/// What a join keeps, and its constraint.
+fn joined(operator: &mut JoinOperator) -> Option<(Kept, &mut JoinConstraint)> {
     match operator {
-        JoinOperator::Join(on)
-        | JoinOperator::Inner(on)
-        | JoinOperator::Left(on)
-        | JoinOperator::LeftOuter(on)
-        | JoinOperator::Right(on)
-        | JoinOperator::RightOuter(on)
-        | JoinOperator::FullOuter(on) => Some(on),
+        JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => {
+            Some((Kept::Left, on))
+        }
+        JoinOperator::Right(on) | JoinOperator::RightOuter(on) => Some((Kept::Right, on)),
+        JoinOperator::FullOuter(on) => Some((Kept::Both, on)),
         _ => None,
     }
 }
@@ -111,13 +106,13 @@ impl Merged {
         self.columns.iter().find(|(name, _)| is_same(name, column)).map(|(_, value)| value)
     }
 
-    /// One more table is joined: the condition that its `USING` is, if it has one. `value` makes one column of two.
+    /// One more table is joined: the condition that its `USING` is, if it has one.
     fn join(
         &mut self,
         tables: &mut [Table],
         right: &mut Table,
         constraint: &JoinConstraint,
-        value: impl Fn(Expr, Expr) -> Expr,
+        kept: Kept,
     ) -> SqlResult<Option<Expr>> {
         let columns = match constraint {
             JoinConstraint::Using(columns) => columns,
@@ -143,7 +138,12 @@ impl Merged {
                 None => equal,
             });
             self.columns.retain(|(name, _)| !is_same(name, column));
-            self.columns.push((column.clone(), value(of_left, of_right)));
+            let value = match kept {
+                Kept::Left => of_left,
+                Kept::Right => of_right,
+                Kept::Both => call("coalesce", vec![of_left, of_right]),
+            };
+            self.columns.push((column.clone(), value));
         }
         Ok(condition)
     }
@@ -174,10 +174,6 @@ impl Merged {
             other => vec![other],
         }
     }
-}
-
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
 impl VisitorMut for Merged {
